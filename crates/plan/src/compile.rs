@@ -1,0 +1,72 @@
+//! From intent and lock to plan.
+//!
+//! Everything is numbered first and built afterwards: a router's configuration names numbers of its
+//! neighbours. Whatever cannot be numbered is reported, all of it at once, and then the lock is left
+//! as it was.
+
+use std::collections::BTreeMap;
+
+use intent::{Date, Intent, Lock, Problem};
+use model::config::Vrf;
+use model::plan::Plan;
+
+use crate::access::Access;
+use crate::core_router::Core;
+use crate::numbers::Numbers;
+use crate::service::Services;
+use crate::{core_router, promises, site};
+
+/// Compiles an intent, with the numbers in `lock`, to the plan of number `generation`. What has no
+/// number yet is allotted one in `lock`. With a date given, communities that have expired on it are
+/// left out; without one, all are in force.
+///
+/// # Errors
+///
+/// Everything that stands against it and that the intent alone does not show: pools that are
+/// exhausted, sites with no PoP left to go to, given addresses that are in use. The lock is then as
+/// it was.
+pub fn compile(
+    intent: &Intent,
+    lock: &mut Lock,
+    generation: u64,
+    as_of: Option<Date>,
+) -> Result<Plan, Vec<Problem>> {
+    let mut numbers = Numbers::new(intent, lock.clone());
+    let core = Core::allot(intent, &mut numbers);
+    let access = Access::allot(intent, &core, &mut numbers);
+    let services = Services::allot(intent, as_of, &access, &mut numbers);
+    let promises = promises::promises(intent, as_of, &mut numbers);
+    let lock_after = numbers.finish()?;
+
+    let vrfs: BTreeMap<&str, Vec<Vrf>> =
+        access.routers.iter().map(|router| (router.name.as_str(), services.vrfs(router))).collect();
+    let scene = Scene { intent, generation, core: &core, access: &access, vrfs: &vrfs };
+    let cores = core.routers.iter().map(|router| core_router::config(router, &scene, &lock_after));
+    let sites = access.routers.iter();
+    let sites = sites.map(|router| site::config(router, &scene, &services, &lock_after));
+    let routers = cores.chain(sites).collect();
+    let mut links: Vec<_> = core.plan_links().chain(access.plan_links()).collect();
+    links.sort_by(|a, b| a.name.cmp(&b.name));
+    *lock = lock_after;
+    Ok(Plan {
+        region: intent.region.name.clone(),
+        generation,
+        routers,
+        links,
+        sites: promises.sites,
+        attachments: promises.attachments,
+        applications: promises.applications,
+        communities: promises.communities,
+    })
+}
+
+/// What building a configuration looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) intent: &'a Intent,
+    pub(crate) generation: u64,
+    pub(crate) core: &'a Core,
+    pub(crate) access: &'a Access<'a>,
+    /// The VRFs of every site router, by its name.
+    pub(crate) vrfs: &'a BTreeMap<&'a str, Vec<Vrf>>,
+}

@@ -1,0 +1,101 @@
+//! What people were promised, straight from the intent.
+//!
+//! Checkers compare the running network with this. So it is worked out a second time, from the
+//! intent's own words and the allotted numbers alone: nothing here looks at a VRF, a route target, an
+//! access rule or a configuration.
+
+use intent::{Date, Intent, Site};
+use model::plan::{Application, Attachment, Community, Site as PromisedSite};
+
+use crate::numbers::Numbers;
+
+/// The promises of a plan.
+#[derive(Debug)]
+pub(crate) struct Promises {
+    pub(crate) sites: Vec<PromisedSite>,
+    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) applications: Vec<Application>,
+    pub(crate) communities: Vec<Community>,
+}
+
+/// Every list is in the order of its names.
+pub(crate) fn promises<'a>(
+    intent: &'a Intent,
+    as_of: Option<Date>,
+    numbers: &mut Numbers<'a>,
+) -> Promises {
+    let mut sites: Vec<_> = intent.sites.iter().map(|site| promised_site(intent, site)).collect();
+    sites.sort_by(|a, b| a.code.cmp(&b.code));
+    let mut attachments = attachments(intent, numbers);
+    attachments.sort_by(|a, b| (&a.site, &a.virtual_network).cmp(&(&b.site, &b.virtual_network)));
+    let mut applications = applications(intent, numbers);
+    applications.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut communities = communities(intent, as_of);
+    communities.sort_by(|a, b| a.name.cmp(&b.name));
+    Promises { sites, attachments, applications, communities }
+}
+
+/// A site without a router of its own is as resilient as the site whose router serves it.
+fn promised_site(intent: &Intent, site: &Site) -> PromisedSite {
+    let host = site.router_of.as_ref().and_then(|code| find(intent, code)).unwrap_or(site);
+    PromisedSite {
+        code: site.code.clone(),
+        name: site.name.clone(),
+        kind: site.kind.clone(),
+        organisation: site.organisation.clone(),
+        router: host.router_name(),
+        resilient: host.backup.is_some(),
+    }
+}
+
+fn find<'a>(intent: &'a Intent, code: &str) -> Option<&'a Site> {
+    intent.sites.iter().find(|site| site.code == code)
+}
+
+fn attachments<'a>(intent: &'a Intent, numbers: &mut Numbers<'a>) -> Vec<Attachment> {
+    let mut attachments = Vec::new();
+    for network in &intent.virtual_networks {
+        for code in &network.sites {
+            let Some(site) = find(intent, code) else { continue };
+            let (lan, port) = (numbers.lan(network, code), numbers.lan_port(site, &network.name));
+            let (Some(lan), Some(port)) = (lan, port) else { continue };
+            attachments.push(Attachment {
+                site: code.clone(),
+                virtual_network: network.name.clone(),
+                router: site.router_name(),
+                port,
+                prefixes: lan.prefixes().to_vec(),
+                gateways: lan.gateways(),
+            });
+        }
+    }
+    attachments
+}
+
+fn applications<'a>(intent: &'a Intent, numbers: &mut Numbers<'a>) -> Vec<Application> {
+    let promised = |application: &'a intent::Application| {
+        Some(Application {
+            name: application.name.clone(),
+            virtual_network: application.virtual_network.clone(),
+            site: application.site.clone(),
+            addresses: numbers.application(application)?.to_vec(),
+            listens: application.listens.clone(),
+        })
+    };
+    intent.applications.iter().filter_map(promised).collect()
+}
+
+fn communities(intent: &Intent, as_of: Option<Date>) -> Vec<Community> {
+    let in_force = |community: &&intent::Community| match (community.expires, as_of) {
+        (Some(last), Some(today)) => today <= last,
+        (None, _) | (_, None) => true,
+    };
+    let promised = |community: &intent::Community| Community {
+        name: community.name.clone(),
+        purpose: community.purpose.clone(),
+        applications: community.applications.clone(),
+        members: community.members.clone(),
+        expires: community.expires.map(|date| date.to_string()),
+    };
+    intent.communities.iter().filter(in_force).map(promised).collect()
+}

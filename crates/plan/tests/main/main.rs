@@ -1,0 +1,9 @@
+//! Plans of the examples, of edited examples, and of a region of Sussex's size.
+
+mod invariants;
+mod mirror;
+mod numbering;
+mod random;
+mod service;
+mod stability;
+mod support;
