@@ -1,0 +1,5 @@
+//! Intents and locks as people have them: the examples, and what happens when they are damaged.
+
+mod examples;
+mod locks;
+mod mistakes;
