@@ -342,6 +342,8 @@ pub struct ExportedRoute {
 pub struct Access {
     /// The virtual network's own addresses: traffic among them passes.
     pub own: Vec<Prefix>,
+    /// The region's routers: what they report about that traffic passes too.
+    pub infrastructure: Vec<Prefix>,
     /// What communities add.
     pub rules: Vec<AccessRule>,
 }

@@ -34,6 +34,8 @@ pub(crate) struct Services<'a> {
     routers: BTreeMap<String, Vec<SiteVrf<'a>>>,
     /// The addresses of every virtual network.
     pools: BTreeMap<&'a str, Vec<Prefix>>,
+    /// The addresses of the region's routers.
+    infrastructure: Vec<Prefix>,
     applications: BTreeMap<&'a str, Offer<'a>>,
     /// The communities in force, by name.
     communities: Vec<&'a Community>,
@@ -84,6 +86,10 @@ impl<'a> Services<'a> {
         let mut services = Self {
             routers: BTreeMap::new(),
             pools: BTreeMap::new(),
+            infrastructure: vec![
+                intent.pools.loopbacks.into(),
+                intent.pools.loopbacks_v6.into(),
+            ],
             applications: BTreeMap::new(),
             communities,
             network_targets: BTreeMap::new(),
@@ -207,7 +213,11 @@ impl<'a> Services<'a> {
             rds: rds.collect(),
             import: self.imports(vrf),
             export: self.exports(vrf),
-            access: config::Access { own, rules: self.rules(vrf) },
+            access: config::Access {
+                own,
+                infrastructure: self.infrastructure.clone(),
+                rules: self.rules(vrf),
+            },
         }
     }
 

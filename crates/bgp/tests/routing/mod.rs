@@ -1,0 +1,10 @@
+//! Whole speakers against each other: what is carried, refused, kept apart, repaired and cleaned up.
+
+mod carries;
+mod churn;
+mod configures;
+mod limits;
+mod network;
+mod refuses;
+mod region;
+mod rogue;

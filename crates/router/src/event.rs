@@ -1,0 +1,67 @@
+//! What a router tells people.
+
+use core::fmt;
+
+/// Something that happened, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An IS-IS adjacency came up or went down.
+    Adjacency {
+        /// The port's name.
+        port: String,
+        /// The neighbour.
+        neighbour: String,
+        /// Whether it is up now.
+        up: bool,
+        /// Why.
+        reason: String,
+    },
+    /// A BGP session came up or went down.
+    Session {
+        /// The neighbour's name.
+        neighbour: String,
+        /// Whether it is up now.
+        up: bool,
+        /// Why.
+        reason: String,
+    },
+    /// A BFD session changed its state.
+    Bfd {
+        /// The port's name.
+        port: String,
+        /// The new state.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// A route was refused.
+    RouteRefused {
+        /// The neighbour that sent it.
+        neighbour: String,
+        /// The route.
+        route: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+const fn up_or_down(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Adjacency { port, neighbour, up, reason } => {
+                write!(f, "adjacency with {neighbour} on {port} is {}: {reason}", up_or_down(*up))
+            }
+            Self::Session { neighbour, up, reason } => {
+                write!(f, "session with {neighbour} is {}: {reason}", up_or_down(*up))
+            }
+            Self::Bfd { port, state, reason } => write!(f, "bfd on {port} is {state}: {reason}"),
+            Self::RouteRefused { neighbour, route, reason } => {
+                write!(f, "route {route} from {neighbour} is refused: {reason}")
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! What the control lane knows, written into the forwarding tables.
+//!
+//! Routes of VRFs and swapped labels lead to a *next hop*; how a next hop is reached is one
+//! transport per next hop, shared by all of them. So when the interior routes change, a few
+//! transports are rewritten and thousands of routes follow. Where a VRF has a prefix attached, an
+//! imported route of the same prefix waits behind it.
+//!
+//! Standards: RFC 8402 §3.1 and §3.4 (prefix and adjacency segments), RFC 8660 §2.5 (incoming
+//! labels of prefix segments), RFC 4364 §5 (routes to the next hop through the tunnel to it).
+//! Not implemented: RFC 8660 §2.5 incoming-label collision reports.
+
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Label, LabelSpace, MacAddr, PortId, Prefix, VrfId};
+use bgp::{LabelBinding, Source, VrfPath};
+use forwarding::access::{Access, Role as AccessRole, Rule};
+use forwarding::{
+    GlobalRoute, Hop, LabelAction, Medium, PATHS_MAX, Path, Port, PortKind, Tables, Transport,
+    TransportId, VrfRoute,
+};
+use model::config::{self, Role, RouterConfig, Side};
+
+use crate::translate;
+
+/// The forwarding tables, and what is needed to keep them true.
+#[derive(Debug)]
+pub(crate) struct Install {
+    pub(crate) tables: Tables,
+    transports: BTreeMap<Target, TransportId>,
+    /// Far ends of uplinks, and the port that leads there.
+    uplinks: BTreeMap<IpAddr, PortId>,
+    /// The interior routes in force.
+    interior: BTreeMap<Target, Vec<Hop>>,
+    /// Prefix-segment labels in force.
+    segments: BTreeSet<Label>,
+    attached: BTreeSet<(VrfId, Prefix)>,
+    /// Counts changes, for whoever waits for quiet.
+    version: u64,
+}
+
+/// Where a transport leads, and what it may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    address: IpAddr,
+    /// What goes there carries a label of that router's, so every hop but the last must be
+    /// labelled too: otherwise a router on the way would take the label for one of its own.
+    service: bool,
+}
+
+impl Target {
+    const fn service(address: IpAddr) -> Self {
+        Self { address, service: true }
+    }
+
+    const fn plain(address: IpAddr) -> Self {
+        Self { address, service: false }
+    }
+}
+
+fn access(access: &config::Access) -> Access {
+    let rules = access
+        .rules
+        .iter()
+        .map(|rule| Rule {
+            name: format!("{}/{}", rule.community, rule.application),
+            remote: rule.remote.clone(),
+            local: rule.local.clone(),
+            protocol: rule.protocol,
+            ports: rule.port_first..=rule.port_last,
+            role: match rule.side {
+                Side::Provider => AccessRole::Provider,
+                Side::Consumer => AccessRole::Consumer,
+            },
+        })
+        .collect();
+    let (own, infrastructure) = (access.own.clone(), access.infrastructure.clone());
+    Access { own, infrastructure, rules }
+}
+
+fn port_kind(role: Role, id: PortId, kind: &config::PortKind) -> Option<PortKind> {
+    match kind {
+        config::PortKind::CoreLink { .. } => Some(PortKind::Core),
+        config::PortKind::Uplink { .. } => {
+            // Inside the boundary each uplink has labels of its own; a site router trusts the core.
+            let space = match role {
+                Role::Core => LabelSpace::Port(id),
+                Role::Site => LabelSpace::Platform,
+            };
+            Some(PortKind::Uplink { space })
+        }
+        config::PortKind::Attachment { vrf, sources } => {
+            Some(PortKind::Attachment { vrf: *vrf, sources: sources.clone() })
+        }
+        config::PortKind::Unused => None,
+    }
+}
+
+fn port(role: Role, id: PortId, port: &config::Port) -> Option<Port> {
+    let v6 = port
+        .addresses
+        .iter()
+        .filter_map(|address| match address.address {
+            IpAddr::V6(v6) => Some(v6),
+            IpAddr::V4(_) => None,
+        })
+        .collect();
+    Some(Port {
+        kind: port_kind(role, id, &port.kind)?,
+        medium: match port.medium {
+            config::Medium::Ethernet => Medium::Ethernet,
+            config::Medium::Secure => Medium::Gre,
+        },
+        mac: port.mac,
+        mtu: port.mtu,
+        // The plan makes a link's limit large enough for the labels on top of a LAN's.
+        mpls_mtu: port.mtu,
+        up: false,
+        v4: translate::port_v4(port),
+        v6,
+    })
+}
+
+impl Install {
+    pub(crate) fn new(config: &RouterConfig) -> Self {
+        let mut install = Self {
+            tables: Tables::new(),
+            transports: BTreeMap::new(),
+            uplinks: BTreeMap::new(),
+            interior: BTreeMap::new(),
+            segments: BTreeSet::new(),
+            attached: BTreeSet::new(),
+            version: 0,
+        };
+        install.set_config(config);
+        install
+    }
+
+    /// Counts every change of the tables.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Ports, VRFs, own addresses and adjacency segments, as configured.
+    pub(crate) fn set_config(&mut self, config: &RouterConfig) {
+        self.version += 1;
+        if let Some(loopback) = &config.loopback {
+            self.tables.set_loopback(Some(loopback.v4), loopback.v6);
+        }
+        for address in translate::own_addresses(config) {
+            self.tables.set_global(Prefix::host(address), GlobalRoute::Local);
+        }
+        for (id, planned) in config.ports() {
+            let Some(mut port) = port(config.role, id, planned) else {
+                self.tables.remove_port(id);
+                continue;
+            };
+            port.up = self.tables.port(id).is_some_and(|old| old.up);
+            self.tables.set_port(id, port);
+            self.set_link(id, planned);
+        }
+        self.set_vrfs(config);
+        if let (Some(isis), Some(loopback)) = (&config.isis, &config.loopback) {
+            let own = Label::new(isis.srgb.first.value().saturating_add(loopback.v4_sid));
+            if let Some(own) = own {
+                self.tables.set_label(LabelSpace::Platform, own, LabelAction::Pop);
+            }
+        }
+    }
+
+    fn set_link(&mut self, id: PortId, planned: &config::Port) {
+        let Some(peer) = translate::port_peer(planned).map(IpAddr::V4) else { return };
+        match planned.kind {
+            config::PortKind::CoreLink { adjacency_sid, .. } => {
+                let hop = Hop { port: id, neighbour: peer, labels: Vec::new() };
+                let old = self.tables.label(LabelSpace::Platform, adjacency_sid);
+                let transport = match old {
+                    Some(LabelAction::Transit(transport)) => *transport,
+                    Some(_) | None => self.tables.add_transport(),
+                };
+                let transit = LabelAction::Transit(transport);
+                self.tables
+                    .set_transport(transport, Transport { hops: vec![hop], backups: vec![] });
+                self.tables.set_label(LabelSpace::Platform, adjacency_sid, transit);
+            }
+            config::PortKind::Uplink { .. } => {
+                self.uplinks.insert(peer, id);
+                self.refresh_transport(Target::service(peer));
+            }
+            config::PortKind::Attachment { .. } | config::PortKind::Unused => {}
+        }
+    }
+
+    fn set_vrfs(&mut self, config: &RouterConfig) {
+        let mut attached = BTreeMap::new();
+        for (id, vrf) in config.vrfs() {
+            let (mut gateway_v4, mut gateway_v6) = (None, None);
+            for (port_id, port) in config.ports() {
+                if !matches!(port.kind, config::PortKind::Attachment { vrf, .. } if vrf == id) {
+                    continue;
+                }
+                for own in &port.addresses {
+                    let route = VrfRoute::Attached { port: port_id, neighbour: None };
+                    if let Some(prefix) = Prefix::new(own.address, own.length) {
+                        attached.insert((id, prefix), route);
+                    }
+                    attached.insert((id, Prefix::host(own.address)), VrfRoute::Local);
+                    match own.address {
+                        IpAddr::V4(v4) => gateway_v4 = gateway_v4.or(Some(v4)),
+                        IpAddr::V6(v6) => gateway_v6 = gateway_v6.or(Some(v6)),
+                    }
+                }
+            }
+            for route in &vrf.export {
+                attached
+                    .entry((id, route.prefix))
+                    .or_insert(VrfRoute::Attached { port: route.port, neighbour: None });
+            }
+            self.tables.set_vrf(id, gateway_v4, gateway_v6, access(&vrf.access));
+        }
+        for (vrf, prefix) in core::mem::take(&mut self.attached) {
+            if !attached.contains_key(&(vrf, prefix)) {
+                self.tables.remove_vrf_route(vrf, prefix);
+            }
+        }
+        for ((vrf, prefix), route) in attached {
+            self.tables.set_vrf_route(vrf, prefix, route);
+            self.attached.insert((vrf, prefix));
+        }
+    }
+
+    /// A port came up or went down, for packets.
+    pub(crate) fn set_port_up(&mut self, port: PortId, up: bool) {
+        if self.tables.port(port).is_some_and(|old| old.up != up) {
+            self.version += 1;
+            self.tables.set_port_up(port, up);
+        }
+    }
+
+    /// A neighbour's Ethernet address is known, or not any more.
+    pub(crate) fn set_neighbour(&mut self, port: PortId, address: IpAddr, mac: Option<MacAddr>) {
+        self.tables.set_neighbour(port, address, mac);
+    }
+
+    /// The transport to a target, made when it is first asked for.
+    fn transport(&mut self, target: Target) -> TransportId {
+        if let Some(&id) = self.transports.get(&target) {
+            return id;
+        }
+        let id = self.tables.add_transport();
+        self.transports.insert(target, id);
+        self.refresh_transport(target);
+        id
+    }
+
+    fn refresh_transport(&mut self, target: Target) {
+        let Some(&id) = self.transports.get(&target) else { return };
+        let hops = match self.uplinks.get(&target.address) {
+            Some(&port) => {
+                vec![Hop { port, neighbour: target.address, labels: Vec::new() }]
+            }
+            None => self.interior.get(&target).cloned().unwrap_or_default(),
+        };
+        self.tables.set_transport(id, Transport { hops, backups: Vec::new() });
+    }
+
+    /// The interior routes changed; returns the metric of every loopback that labelled packets
+    /// can reach (RFC 4364 §5).
+    pub(crate) fn set_interior(&mut self, routes: &[isis::Route]) -> BTreeMap<IpAddr, u32> {
+        self.version += 1;
+        let mut metrics = BTreeMap::new();
+        let mut interior = BTreeMap::new();
+        for route in routes.iter().filter(|route| !route.local) {
+            let address = route.prefix.addr();
+            if route.prefix != Prefix::host(address) {
+                continue;
+            }
+            let labelled = interior_hops(route, true);
+            if !labelled.is_empty() {
+                metrics.insert(address, route.metric);
+                interior.insert(Target::service(address), labelled);
+            }
+            interior.insert(Target::plain(address), interior_hops(route, false));
+        }
+        let old = core::mem::replace(&mut self.interior, interior);
+        let changed: BTreeSet<Target> = old
+            .keys()
+            .chain(self.interior.keys())
+            .filter(|target| old.get(target) != self.interior.get(target))
+            .copied()
+            .collect();
+        for target in changed {
+            self.refresh_transport(target);
+            if target.service {
+                continue;
+            }
+            let prefix = Prefix::host(target.address);
+            if self.interior.contains_key(&target) {
+                let transport = self.transport(target);
+                self.tables.set_global(prefix, GlobalRoute::Via(transport));
+            } else {
+                self.tables.remove_global(prefix);
+            }
+        }
+        self.set_segments(routes);
+        metrics
+    }
+
+    /// The labels of the region's prefix segments, as far as this router passes them on.
+    fn set_segments(&mut self, routes: &[isis::Route]) {
+        let mut segments = BTreeSet::new();
+        for route in routes {
+            let target = Target::service(route.prefix.addr());
+            if let Some(label) = route.local_label
+                && self.interior.contains_key(&target)
+            {
+                let transit = LabelAction::Transit(self.transport(target));
+                self.tables.set_label(LabelSpace::Platform, label, transit);
+                segments.insert(label);
+            }
+        }
+        for gone in self.segments.difference(&segments) {
+            self.tables.remove_label(LabelSpace::Platform, *gone);
+        }
+        self.segments = segments;
+    }
+
+    /// A route of a VRF changed; without paths it is gone.
+    pub(crate) fn set_vrf_route(&mut self, vrf: VrfId, prefix: Prefix, paths: &[VrfPath]) {
+        if self.attached.contains(&(vrf, prefix)) {
+            return;
+        }
+        self.version += 1;
+        if paths.is_empty() {
+            self.tables.remove_vrf_route(vrf, prefix);
+            return;
+        }
+        if let Some(Source::Vrf(other)) = paths.first().map(|path| path.via)
+            && let Some(port) = self.attachment(other, prefix)
+        {
+            let route = VrfRoute::Attached { port, neighbour: None };
+            self.tables.set_vrf_route(vrf, prefix, route);
+            return;
+        }
+        let remote = paths.iter().filter(|path| matches!(path.via, Source::Neighbour(_)));
+        let paths = remote
+            .take(PATHS_MAX)
+            .map(|path| Path {
+                label: path.to.label,
+                via: self.transport(Target::service(path.to.next_hop)),
+            })
+            .collect();
+        self.tables.set_vrf_route(vrf, prefix, VrfRoute::Remote { paths });
+    }
+
+    /// The attachment of another VRF of this router behind which a prefix is.
+    fn attachment(&self, vrf: VrfId, prefix: Prefix) -> Option<PortId> {
+        match self.tables.vrf(vrf)?.routes.longest_match(prefix.addr())?.1 {
+            VrfRoute::Attached { port, .. } => Some(*port),
+            VrfRoute::Local | VrfRoute::Remote { .. } => None,
+        }
+    }
+
+    /// A label was bound, bound anew, or freed.
+    pub(crate) fn set_label(
+        &mut self,
+        space: LabelSpace,
+        label: Label,
+        binding: Option<LabelBinding>,
+    ) {
+        self.version += 1;
+        let action = match binding {
+            Some(LabelBinding::Vrf(vrf)) => LabelAction::Vrf(vrf),
+            Some(LabelBinding::Swap(to)) => {
+                let via = self.transport(Target::service(to.next_hop));
+                LabelAction::Swap { paths: vec![Path { label: to.label, via }] }
+            }
+            None => {
+                self.tables.remove_label(space, label);
+                return;
+            }
+        };
+        self.tables.set_label(space, label, action);
+    }
+}
+
+/// The hops of an interior route under the labels of its prefix segment; for labelled packets
+/// only those that keep the label beneath for the far router.
+fn interior_hops(route: &isis::Route, service: bool) -> Vec<Hop> {
+    route
+        .hops
+        .iter()
+        .filter_map(|hop| {
+            let neighbour = hop.v4.map(IpAddr::V4).or(hop.v6.map(IpAddr::V6))?;
+            let labels = match hop.label {
+                isis::HopLabel::Label(label) => vec![label],
+                isis::HopLabel::Implicit => Vec::new(),
+                isis::HopLabel::Unlabelled if service => return None,
+                isis::HopLabel::Unlabelled => Vec::new(),
+            };
+            Some(Hop { port: hop.port, neighbour, labels })
+        })
+        .collect()
+}

@@ -1,0 +1,333 @@
+//! One whole router: frames in, frames out.
+//!
+//! [`Router`] joins the forwarding lane with IS-IS, BGP, BFD, the TCP connections of BGP and
+//! address resolution, under one configuration. It is single-threaded and has no I/O and no clock:
+//! the twin and the daemon give it frames and the time, and carry away what it sends. What a frame
+//! is about is decided by the lane; what it hands up is routed here to the part concerned, and what
+//! the parts say is translated into frames, table entries and events.
+//!
+//! - `dispatch`: frames and timeouts to the parts, and what the parts say to their effect;
+//! - `connection`, `resolver`: TCP for BGP, ARP and neighbour discovery;
+//! - `install`: forwarding tables; `translate`: configuration; [`ConfigErrors`]: what is wrong
+//!   with one;
+//! - `show`: the state as people and checkers read it.
+//!
+//! Standards: RFC 5881 §4–§5 (BFD over UDP, time to live 255), RFC 5082 (BGP between adjacent
+//! routers), RFC 5882 §3–§4 (BFD and its clients).
+//! Not implemented: management by SNMP or NETCONF.
+
+mod connection;
+mod dispatch;
+mod error;
+mod event;
+mod install;
+mod resolver;
+mod show;
+mod timers;
+mod translate;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use base::{Deadline, Instant, PortId, Rng};
+use bgp::NeighbourId;
+use forwarding::{Forwarder, Tables, Verdict};
+use model::config::RouterConfig;
+use model::view::TableSizes;
+use packet::PacketBuf;
+
+use crate::connection::Connection;
+use crate::install::Install;
+use crate::resolver::{Interface, Resolver};
+use crate::timers::{Timer, Timers};
+
+pub use crate::error::{ConfigError, ConfigErrors};
+pub use crate::event::Event;
+
+/// The forwarding tables as proofs and checkers read them.
+pub mod tables {
+    pub use forwarding::{
+        GlobalRoute, Hop, LabelAction, Path, Port, PortKind, Tables, Transport, TransportId, Vrf,
+        VrfRoute,
+    };
+}
+
+/// What happens to a router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A frame came in.
+    Frame {
+        /// Through this port.
+        port: PortId,
+        /// Its octets.
+        bytes: &'a [u8],
+    },
+    /// A port's link came up or went down; ports are down until told otherwise.
+    Port {
+        /// The port.
+        port: PortId,
+        /// Whether it is up now.
+        up: bool,
+    },
+}
+
+/// What a router does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A frame goes out.
+    Frame {
+        /// Through this port.
+        port: PortId,
+        /// Its octets.
+        bytes: PacketBuf,
+    },
+    /// Something that people want to know.
+    Event(Event),
+}
+
+/// One router. Single-threaded; no I/O and no clock of its own.
+#[derive(Debug)]
+pub struct Router {
+    config: RouterConfig,
+    seed: u64,
+    lane: Forwarder,
+    install: Install,
+    isis: Option<isis::Instance>,
+    bgp: bgp::Instance,
+    bfd: BTreeMap<PortId, bfd::Session>,
+    connections: Vec<Connection>,
+    /// Which neighbour a TCP packet belongs to, by our address and the neighbour's.
+    sessions: BTreeMap<(Ipv4Addr, Ipv4Addr), usize>,
+    resolver: Resolver,
+    carrier: BTreeMap<PortId, bool>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    batch: Vec<(PortId, PacketBuf)>,
+    verdicts: Vec<Verdict>,
+    adjacencies_up: usize,
+    sessions_up: BTreeSet<NeighbourId>,
+}
+
+impl Router {
+    /// A router whose ports are all down.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration.
+    pub fn new(now: Instant, seed: u64, config: RouterConfig) -> Result<Self, ConfigErrors> {
+        error::check(&config, None)?;
+        let mut rng = Rng::new(seed);
+        let isis =
+            translate::isis(&config).map(|isis| isis::Instance::new(now, rng.next_u64(), isis));
+        let bgp = bgp::Instance::new(now, rng.next_u64(), translate::bgp(&config));
+        let mut router = Self {
+            seed: rng.next_u64(),
+            lane: Forwarder::new(rng.next_u64()),
+            install: Install::new(&config),
+            isis,
+            bgp,
+            bfd: BTreeMap::new(),
+            connections: Vec::new(),
+            sessions: BTreeMap::new(),
+            resolver: Resolver::default(),
+            carrier: BTreeMap::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            batch: Vec::new(),
+            verdicts: Vec::new(),
+            adjacencies_up: 0,
+            sessions_up: BTreeSet::new(),
+            config,
+        };
+        router.set_up_parts(now);
+        router.dispatch_all(now);
+        Ok(router)
+    }
+
+    /// Sessions, connections and resolution that the configuration asks for and that are missing.
+    fn set_up_parts(&mut self, now: Instant) {
+        let mut rng = Rng::new(self.seed);
+        for (id, port) in self.config.ports() {
+            if let Some(bfd) = translate::port_bfd(port) {
+                let config = translate::bfd(id, bfd);
+                let seed = rng.next_u64();
+                self.bfd.entry(id).or_insert_with(|| bfd::Session::new(now, seed, config));
+            }
+            if port.medium == model::config::Medium::Ethernet {
+                let interface = Interface {
+                    mac: port.mac,
+                    addresses: port.addresses.iter().map(|own| own.address).collect(),
+                    peer: translate::port_peer(port).map(IpAddr::V4),
+                    up: self.carrier.get(&id).copied().unwrap_or(false),
+                };
+                self.resolver.set_interface(id, interface);
+            }
+        }
+        for (index, neighbour) in self.config.neighbours.iter().enumerate() {
+            let ends = translate::ends(neighbour);
+            self.sessions.insert((ends.local, ends.remote), index);
+            self.connections.push(Connection::new(now, ends, rng.fork()));
+            if translate::neighbour_port(neighbour).is_none()
+                && let Ok(number) = u32::try_from(index)
+            {
+                self.bgp.set_allowed(now, NeighbourId(number), true);
+            }
+        }
+    }
+
+    /// Takes in what happened. What a peer can cause never fails upward: it is acted on, counted
+    /// and explained.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Frame { port, bytes } => self.handle_frame(now, port, bytes),
+            Input::Port { port, up } => self.handle_port(now, port, up),
+        }
+        self.dispatch_all(now);
+    }
+
+    /// Acts on everything that is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.handle_timer(now, timer);
+        }
+        self.dispatch_all(now);
+    }
+
+    /// Puts a new configuration into force. Where ports, VRFs or neighbours keep their places the
+    /// change is made in place; otherwise the router starts anew, with the ports as they are.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, a lower generation included; the old one stays in force.
+    pub fn set_config(&mut self, now: Instant, config: RouterConfig) -> Result<(), ConfigErrors> {
+        error::check(&config, Some(self.config.generation))?;
+        if !keeps_places(&self.config, &config) {
+            let carrier = core::mem::take(&mut self.carrier);
+            *self = Self::new(now, self.seed, config)?;
+            for (port, up) in carrier {
+                self.handle_input(now, Input::Port { port, up });
+            }
+            return Ok(());
+        }
+        self.install.set_config(&config);
+        if let (Some(isis), Some(config)) = (&mut self.isis, translate::isis(&config)) {
+            isis.set_config(now, config);
+        }
+        self.bgp.set_config(now, translate::bgp(&config));
+        for (id, port) in config.ports() {
+            if let (Some(session), Some(bfd)) = (self.bfd.get_mut(&id), translate::port_bfd(port)) {
+                session.set_config(now, translate::bfd(id, bfd));
+            }
+        }
+        self.config = config;
+        self.dispatch_all(now);
+        Ok(())
+    }
+
+    /// The next thing to do; after every input, drain to `None` and arm the timer anew.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Router::handle_timeout`] is wanted, and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        self.timers.first()
+    }
+
+    /// The forwarding tables.
+    #[must_use]
+    pub const fn tables(&self) -> &Tables {
+        &self.install.tables
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub const fn config(&self) -> &RouterConfig {
+        &self.config
+    }
+
+    /// Changes whenever a table does.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.install.version()
+    }
+
+    /// IS-IS adjacencies that are up.
+    #[must_use]
+    pub const fn adjacencies_up(&self) -> usize {
+        self.adjacencies_up
+    }
+
+    /// BGP sessions that are established.
+    #[must_use]
+    pub fn sessions_up(&self) -> usize {
+        self.sessions_up.len()
+    }
+
+    /// Whether BGP has nothing left to say and nothing to wait for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.bgp.is_settled()
+    }
+
+    /// Packets that ran out of time to live here.
+    #[must_use]
+    pub fn packets_expired(&self) -> u64 {
+        self.lane.counters().dropped(forwarding::DropReason::TtlExpired)
+    }
+
+    /// Packets dropped so far, by reason in words.
+    pub fn drops(&self) -> impl Iterator<Item = (String, u64)> {
+        let counters = self.lane.counters();
+        forwarding::DropReason::ALL
+            .iter()
+            .map(|reason| (reason.to_string(), counters.dropped(*reason)))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// How many entries the tables have.
+    #[must_use]
+    pub fn sizes(&self) -> TableSizes {
+        let tables = self.tables();
+        TableSizes {
+            vrf_routes: tables.vrfs().map(|(_, vrf)| vrf.routes.len()).sum(),
+            global_routes: tables.global().len(),
+            labels: tables.labels().count(),
+            bgp_paths: self.bgp.sizes().prefixes,
+        }
+    }
+
+    fn arm(&mut self, timer: Timer) {
+        let deadline = match timer {
+            Timer::Bfd(port) => self.bfd.get(&port).and_then(bfd::Session::poll_timeout),
+            Timer::Isis => self.isis.as_ref().and_then(isis::Instance::poll_timeout),
+            Timer::Bgp => self.bgp.poll_timeout(),
+            Timer::Connection(index) => {
+                self.connections.get(index).and_then(Connection::poll_timeout)
+            }
+            Timer::Resolver => self.resolver.poll_timeout(),
+        };
+        self.timers.arm(timer, deadline);
+    }
+}
+
+/// Whether every port, VRF and neighbour of the old configuration is at the same place in the new
+/// one, as the same kind of thing, and none was added.
+fn keeps_places(old: &RouterConfig, new: &RouterConfig) -> bool {
+    let port = |p: &model::config::Port| {
+        (p.name.clone(), p.medium, p.mac, p.mtu, translate::port_peer(p), p.addresses.clone())
+    };
+    let vrf = |v: &model::config::Vrf| (v.name.clone(), v.virtual_network.clone(), v.rds.clone());
+    let neighbour = |n: &model::config::Neighbour| {
+        (n.name.clone(), n.address, n.local_address, n.as_number, n.passive)
+    };
+    old.name == new.name
+        && old.role == new.role
+        && old.router_id == new.router_id
+        && old.as_number == new.as_number
+        && old.loopback == new.loopback
+        && old.labels == new.labels
+        && old.ports.iter().map(port).eq(new.ports.iter().map(port))
+        && old.vrfs.iter().map(vrf).eq(new.vrfs.iter().map(vrf))
+        && old.neighbours.iter().map(neighbour).eq(new.neighbours.iter().map(neighbour))
+}

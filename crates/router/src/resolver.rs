@@ -1,0 +1,340 @@
+//! Who has which address on a link: ARP for IPv4, neighbour discovery for IPv6.
+//!
+//! The far end of a point-to-point link is asked for as soon as the port is up and confirmed from
+//! time to time; hosts of a LAN are asked for when the first packet for them comes, which waits
+//! with a few others. Answers are given for the port's own addresses only. What a LAN can make the
+//! router remember is bounded per port, so that a flood costs its own port alone.
+//!
+//! Standards: RFC 826, RFC 4861 §7.2 (solicitation, advertisement), RFC 5227 §2.1 (probes are
+//! answered).
+//! Not implemented: RFC 4861 §6 (router advertisements), §7.3 (unreachability detection by other
+//! protocols' hints), RFC 4862 (duplicate address detection), proxy ARP.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Deadline, Duration, Instant, MacAddr, PortId};
+use forwarding::LinkProtocol;
+use packet::{PacketBuf, arp, ethernet, icmp, ip, ndp};
+
+/// Packets that wait for one neighbour (RFC 4861 §7.2.2 asks for at least one).
+const WAITING_MAX: usize = 8;
+/// Neighbours remembered per port: a large LAN and a margin.
+const NEIGHBOURS_PER_PORT_MAX: usize = 2048;
+/// Between questions for the same neighbour (RFC 4861 §10: RETRANS_TIMER).
+const RETRY: Duration = Duration::from_secs(1);
+/// Questions for a host before its packets are given up (RFC 4861 §10: MAX_MULTICAST_SOLICIT).
+const TRIES_MAX: u8 = 3;
+/// How long an answer is believed; then it is asked for again while it stays in use.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// A port's own addresses and how it appears on its link.
+#[derive(Debug, Clone)]
+pub(crate) struct Interface {
+    pub(crate) mac: MacAddr,
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The far end of a point-to-point link: always asked for.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) up: bool,
+}
+
+/// A packet that waits for its neighbour.
+#[derive(Debug)]
+pub(crate) struct Unresolved {
+    pub(crate) port: PortId,
+    pub(crate) address: IpAddr,
+    pub(crate) protocol: LinkProtocol,
+    pub(crate) packet: PacketBuf,
+}
+
+/// What the resolver wants done.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Send this frame.
+    Send(PortId, Vec<u8>),
+    /// Note, or forget, a neighbour's Ethernet address.
+    Set(PortId, IpAddr, Option<MacAddr>),
+    /// Send what waited.
+    Release(Unresolved),
+}
+
+#[derive(Debug)]
+struct Entry {
+    mac: Option<MacAddr>,
+    tries: u8,
+    wake: Instant,
+    waiting: Vec<Unresolved>,
+}
+
+/// The neighbours of all ports.
+#[derive(Debug, Default)]
+pub(crate) struct Resolver {
+    interfaces: BTreeMap<PortId, Interface>,
+    entries: BTreeMap<(PortId, IpAddr), Entry>,
+    wakes: BTreeSet<(Instant, PortId, IpAddr)>,
+    counts: BTreeMap<PortId, usize>,
+    /// Packets given up because nobody answered or too many waited.
+    pub(crate) given_up: u64,
+}
+
+impl Resolver {
+    /// Sets how a port appears on its link; only Ethernet ports have a resolver.
+    pub(crate) fn set_interface(&mut self, port: PortId, interface: Interface) {
+        self.interfaces.insert(port, interface);
+    }
+
+    /// A port came up or went down.
+    pub(crate) fn handle_port(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        up: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(interface) = self.interfaces.get_mut(&port) else { return };
+        interface.up = up;
+        let peer = interface.peer;
+        if up {
+            if let Some(peer) = peer {
+                self.ask(now, port, peer, actions);
+            }
+            return;
+        }
+        let gone: Vec<IpAddr> = self
+            .entries
+            .range((port, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..)
+            .take_while(|((of, _), _)| *of == port)
+            .map(|((_, address), _)| *address)
+            .collect();
+        for address in gone {
+            self.forget(port, address, actions);
+        }
+    }
+
+    fn forget(&mut self, port: PortId, address: IpAddr, actions: &mut Vec<Action>) {
+        let Some(entry) = self.entries.remove(&(port, address)) else { return };
+        self.wakes.remove(&(entry.wake, port, address));
+        if let Some(count) = self.counts.get_mut(&port) {
+            *count = count.saturating_sub(1);
+        }
+        self.given_up += entry.waiting.len() as u64;
+        if entry.mac.is_some() {
+            actions.push(Action::Set(port, address, None));
+        }
+    }
+
+    /// A packet needs a neighbour that is not known.
+    pub(crate) fn want(&mut self, now: Instant, packet: Unresolved, actions: &mut Vec<Action>) {
+        let (port, address) = (packet.port, packet.address);
+        self.ask(now, port, address, actions);
+        match self.entries.get_mut(&(port, address)) {
+            Some(entry) if entry.waiting.len() < WAITING_MAX => entry.waiting.push(packet),
+            Some(_) | None => self.given_up += 1,
+        }
+    }
+
+    /// Makes an entry and asks for the first time.
+    fn ask(&mut self, now: Instant, port: PortId, address: IpAddr, actions: &mut Vec<Action>) {
+        if self.entries.contains_key(&(port, address)) {
+            return;
+        }
+        let Some(interface) = self.interfaces.get(&port) else { return };
+        let count = self.counts.entry(port).or_insert(0);
+        let permanent = interface.peer == Some(address);
+        if !interface.up || (*count >= NEIGHBOURS_PER_PORT_MAX && !permanent) {
+            return;
+        }
+        *count += 1;
+        let wake = now + RETRY;
+        self.entries
+            .insert((port, address), Entry { mac: None, tries: 1, wake, waiting: Vec::new() });
+        self.wakes.insert((wake, port, address));
+        actions.extend(question(interface, address).map(|frame| Action::Send(port, frame)));
+    }
+
+    /// When the next question is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
+        self.wakes.first().map(|(at, ..)| Deadline { at: *at, why: "neighbour resolution" })
+    }
+
+    /// Asks again, gives up, or forgets what has grown old.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        while let Some(&(at, port, address)) = self.wakes.first()
+            && at <= now
+        {
+            self.wakes.remove(&(at, port, address));
+            let Some(interface) = self.interfaces.get(&port) else { continue };
+            let permanent = interface.peer == Some(address);
+            let Some(entry) = self.entries.get_mut(&(port, address)) else { continue };
+            if entry.tries >= TRIES_MAX && !permanent {
+                self.forget(port, address, actions);
+                continue;
+            }
+            entry.tries = entry.tries.saturating_add(1);
+            entry.wake = now + RETRY;
+            self.wakes.insert((entry.wake, port, address));
+            actions.extend(question(interface, address).map(|frame| Action::Send(port, frame)));
+        }
+    }
+
+    /// A neighbour told its Ethernet address.
+    fn learn(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        address: IpAddr,
+        mac: MacAddr,
+        actions: &mut Vec<Action>,
+    ) {
+        if mac.is_multicast() {
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(&(port, address)) else { return };
+        self.wakes.remove(&(entry.wake, port, address));
+        entry.tries = 0;
+        entry.wake = now + LIFETIME;
+        self.wakes.insert((entry.wake, port, address));
+        if entry.mac != Some(mac) {
+            entry.mac = Some(mac);
+            actions.push(Action::Set(port, address, Some(mac)));
+        }
+        actions.extend(entry.waiting.drain(..).map(Action::Release));
+    }
+
+    /// An ARP packet came in.
+    pub(crate) fn handle_arp(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        bytes: &[u8],
+        actions: &mut Vec<Action>,
+    ) {
+        let Ok(packet) = arp::Packet::decode(bytes) else { return };
+        self.learn(now, port, packet.sender.into(), packet.sender_mac, actions);
+        let Some(interface) = self.interfaces.get(&port) else { return };
+        let asked = interface.addresses.contains(&packet.target.into());
+        if packet.operation != arp::Operation::Request || !asked {
+            return;
+        }
+        let reply = arp::Packet {
+            operation: arp::Operation::Reply,
+            sender_mac: interface.mac,
+            sender: packet.target,
+            target_mac: packet.sender_mac,
+            target: packet.sender,
+        };
+        let frame = framed(interface.mac, packet.sender_mac, ethernet::TYPE_ARP, &reply.encode());
+        actions.push(Action::Send(port, frame));
+    }
+
+    /// A neighbour discovery packet came in, from its IPv6 header on.
+    pub(crate) fn handle_ndp(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        bytes: &[u8],
+        actions: &mut Vec<Action>,
+    ) {
+        let Ok(header) = ip::Packet::decode(bytes) else { return };
+        let (IpAddr::V6(source), IpAddr::V6(destination)) = (header.source, header.destination)
+        else {
+            return;
+        };
+        // RFC 4861 §7.1: a hop limit of 255 shows that the packet comes from this link.
+        if header.ttl != ndp::HOP_LIMIT {
+            return;
+        }
+        let upper = header.payload(bytes);
+        match ndp::Message::decode(source, destination, upper) {
+            Ok(ndp::Message::Advertisement { target, link_layer: Some(mac), .. }) => {
+                self.learn(now, port, target.into(), mac, actions);
+            }
+            Ok(ndp::Message::Solicitation { target, link_layer }) => {
+                if let Some(mac) = link_layer {
+                    self.learn(now, port, source.into(), mac, actions);
+                }
+                actions.extend(self.advertise(port, target, source, link_layer));
+            }
+            Ok(ndp::Message::Advertisement { link_layer: None, .. }) | Err(_) => {}
+        }
+    }
+
+    fn advertise(
+        &self,
+        port: PortId,
+        target: Ipv6Addr,
+        asker: Ipv6Addr,
+        asker_mac: Option<MacAddr>,
+    ) -> Option<Action> {
+        let interface = self.interfaces.get(&port)?;
+        if !interface.addresses.contains(&target.into()) {
+            return None;
+        }
+        // RFC 4861 §7.2.4: an asker without an address is answered to all nodes.
+        let (to, to_mac, solicited) = match asker_mac {
+            Some(mac) if !asker.is_unspecified() => (asker, mac, true),
+            Some(_) | None => (ALL_NODES, ndp::multicast_mac(ALL_NODES), false),
+        };
+        let message = ndp::Message::Advertisement {
+            router: true,
+            solicited,
+            override_known: true,
+            target,
+            link_layer: Some(interface.mac),
+        };
+        let frame = ndp_frame(interface.mac, to_mac, (target, to), &message)?;
+        Some(Action::Send(port, frame))
+    }
+}
+
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+fn framed(source: MacAddr, destination: MacAddr, kind: u16, payload: &[u8]) -> Vec<u8> {
+    let kind = ethernet::Kind::Type(kind);
+    let mut frame = ethernet::Header { destination, source, kind }.encode().to_vec();
+    frame.extend_from_slice(payload);
+    frame
+}
+
+fn ndp_frame(
+    source_mac: MacAddr,
+    destination_mac: MacAddr,
+    (source, destination): (Ipv6Addr, Ipv6Addr),
+    message: &ndp::Message,
+) -> Option<Vec<u8>> {
+    let upper = message.encode(source, destination);
+    let ends = (source.into(), destination.into());
+    let packet = ip::encode(ends, icmp::PROTOCOL_V6, (0, ndp::HOP_LIMIT), &upper)?;
+    Some(framed(source_mac, destination_mac, ethernet::TYPE_IPV6, &packet))
+}
+
+/// The frame that asks for an address.
+fn question(interface: &Interface, address: IpAddr) -> Option<Vec<u8>> {
+    match address {
+        IpAddr::V4(target) => {
+            let sender = interface.addresses.iter().find_map(|own| match own {
+                IpAddr::V4(v4) => Some(*v4),
+                IpAddr::V6(_) => None,
+            })?;
+            let request = arp::Packet {
+                operation: arp::Operation::Request,
+                sender_mac: interface.mac,
+                sender,
+                target_mac: MacAddr([0; 6]),
+                target,
+            };
+            let payload = request.encode();
+            Some(framed(interface.mac, MacAddr::BROADCAST, ethernet::TYPE_ARP, &payload))
+        }
+        IpAddr::V6(target) => {
+            let source = interface.addresses.iter().find_map(|own| match own {
+                IpAddr::V6(v6) => Some(*v6),
+                IpAddr::V4(_) => None,
+            })?;
+            let group = ndp::solicited_node(target);
+            let link_layer = Some(interface.mac);
+            let message = ndp::Message::Solicitation { target, link_layer };
+            ndp_frame(interface.mac, ndp::multicast_mac(group), (source, group), &message)
+        }
+    }
+}

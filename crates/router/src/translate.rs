@@ -1,0 +1,252 @@
+//! From the configuration of a router to the configuration of each of its parts.
+//!
+//! The protocol crates do not know [`model`]; this is the one place that knows both.
+
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Duration, Label, Prefix};
+use bgp::config::{Accept, Export, LabelBlock, NeighbourId, SiteFilter};
+use bgp::route::{Family, VpnPrefix};
+use model::config::{
+    Authentication, AuthenticationAlgorithm, Bfd, Isis, LabelRange, Neighbour, NeighbourKind, Port,
+    PortKind, RouterConfig, Vrf,
+};
+
+use crate::connection::Ends;
+
+/// How long a link-state PDU lives, and how long before it is made anew (ISO 10589 §7.3.21 allows
+/// up to 65,535 s; a long life keeps a quiet network quiet).
+const LSP_LIFETIME: Duration = Duration::from_secs(65_535);
+const LSP_REFRESH: Duration = Duration::from_secs(65_000);
+/// Path computation: soon after the first change, then held back so that a burst costs one run.
+const SPF_DELAY: Duration = Duration::from_millis(20);
+const SPF_HOLD: Duration = Duration::from_millis(200);
+
+/// The longest IS-IS PDU: an 802.3 frame holds 1500 octets, three of them LLC, whatever longer
+/// packets of other protocols the link may carry.
+const PDU_LEN_MAX: u16 = 1497;
+
+pub(crate) fn bfd(port: base::PortId, bfd: Bfd) -> ::bfd::Config {
+    ::bfd::Config {
+        discriminator: port.0 + 1,
+        desired_min_tx: bfd.interval(),
+        required_min_rx: bfd.interval(),
+        detect_multiplier: bfd.multiplier,
+    }
+}
+
+/// The BFD parameters of a port, where it runs BFD.
+pub(crate) const fn port_bfd(port: &Port) -> Option<Bfd> {
+    match port.kind {
+        PortKind::CoreLink { bfd, .. } | PortKind::Uplink { bfd, .. } => Some(bfd),
+        PortKind::Attachment { .. } | PortKind::Unused => None,
+    }
+}
+
+/// The far end of a link, where there is exactly one.
+pub(crate) const fn port_peer(port: &Port) -> Option<core::net::Ipv4Addr> {
+    match port.kind {
+        PortKind::CoreLink { peer, .. } | PortKind::Uplink { peer, .. } => Some(peer),
+        PortKind::Attachment { .. } | PortKind::Unused => None,
+    }
+}
+
+/// The port's first IPv4 address.
+pub(crate) fn port_v4(port: &Port) -> Option<core::net::Ipv4Addr> {
+    port.addresses.iter().find_map(|address| match address.address {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    })
+}
+
+const fn label_range(range: LabelRange) -> isis::LabelRange {
+    isis::LabelRange { first: range.first, count: range.count }
+}
+
+fn authentication(authentication: &Authentication) -> isis::Authentication {
+    isis::Authentication {
+        algorithm: match authentication.algorithm {
+            AuthenticationAlgorithm::HmacMd5 => isis::Algorithm::HmacMd5,
+            AuthenticationAlgorithm::HmacSha256 => isis::Algorithm::HmacSha256,
+        },
+        key_id: authentication.key_id,
+        key: authentication.key.clone().into_bytes(),
+    }
+}
+
+fn circuits(config: &RouterConfig, isis: &Isis) -> Vec<isis::Circuit> {
+    config
+        .ports()
+        .filter_map(|(id, port)| {
+            let PortKind::CoreLink { metric, adjacency_sid, .. } = port.kind else { return None };
+            let v6_link_local = port.addresses.iter().find_map(|address| match address.address {
+                IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6),
+                IpAddr::V4(_) | IpAddr::V6(_) => None,
+            });
+            Some(isis::Circuit {
+                port: id,
+                v4: port_v4(port),
+                v6_link_local,
+                metric,
+                mtu: port.mtu.min(PDU_LEN_MAX),
+                hello_interval: Duration::from_millis(isis.hello_interval_ms.into()),
+                hello_multiplier: isis.hello_multiplier,
+                adjacency_sid: Some(adjacency_sid),
+            })
+        })
+        .collect()
+}
+
+/// The configuration of IS-IS; none on a site router.
+pub(crate) fn isis(config: &RouterConfig) -> Option<isis::Config> {
+    let isis = config.isis.as_ref()?;
+    let mut loopbacks = Vec::new();
+    if let Some(loopback) = &config.loopback {
+        loopbacks.push(isis::Loopback {
+            prefix: Prefix::host(loopback.v4.into()),
+            sid_index: Some(loopback.v4_sid),
+        });
+        loopbacks.extend(
+            loopback
+                .v6
+                .map(|v6| isis::Loopback { prefix: Prefix::host(v6.into()), sid_index: None }),
+        );
+    }
+    Some(isis::Config {
+        system_id: isis.system_id,
+        area: isis.area.clone(),
+        hostname: config.name.clone(),
+        router_id: config.router_id,
+        loopbacks,
+        srgb: label_range(isis.srgb),
+        srlb: label_range(isis.srlb),
+        authentication: isis.authentication.as_ref().map(authentication),
+        overload: isis.overload,
+        lsp_lifetime: LSP_LIFETIME,
+        lsp_refresh: LSP_REFRESH,
+        spf_delay: SPF_DELAY,
+        spf_hold: SPF_HOLD,
+        circuits: circuits(config, isis),
+    })
+}
+
+fn families(kind: &NeighbourKind) -> Vec<Family> {
+    match kind {
+        NeighbourKind::Internal { .. } => {
+            vec![Family::VpnIpv4, Family::VpnIpv6, Family::RouteTargetConstrain]
+        }
+        NeighbourKind::Site { .. } | NeighbourKind::Core { .. } => {
+            vec![Family::VpnIpv4, Family::VpnIpv6]
+        }
+    }
+}
+
+fn neighbour_kind(kind: &NeighbourKind) -> bgp::config::NeighbourKind {
+    match kind {
+        NeighbourKind::Internal { client } => {
+            bgp::config::NeighbourKind::Internal { client: *client }
+        }
+        NeighbourKind::Site { port, local_pref, accept, max_routes, send } => {
+            let accept = accept
+                .iter()
+                .map(|route| Accept {
+                    key: VpnPrefix { rd: route.rd, prefix: route.prefix },
+                    targets: route.targets.iter().copied().collect(),
+                })
+                .collect();
+            bgp::config::NeighbourKind::Site(SiteFilter {
+                port: *port,
+                local_pref: *local_pref,
+                accept,
+                max_routes: usize::try_from(*max_routes).unwrap_or(usize::MAX),
+                send: send.clone(),
+            })
+        }
+        NeighbourKind::Core { local_pref, prepend, .. } => {
+            bgp::config::NeighbourKind::Core { local_pref: *local_pref, prepend: *prepend }
+        }
+    }
+}
+
+fn neighbour(id: NeighbourId, neighbour: &Neighbour) -> bgp::config::Neighbour {
+    bgp::config::Neighbour {
+        id,
+        name: neighbour.name.clone(),
+        address: neighbour.address.into(),
+        local_address: neighbour.local_address.into(),
+        as_number: neighbour.as_number,
+        families: families(&neighbour.kind),
+        passive: neighbour.passive,
+        kind: neighbour_kind(&neighbour.kind),
+    }
+}
+
+fn vrf(id: base::VrfId, vrf: &Vrf) -> Option<bgp::config::Vrf> {
+    let rds: BTreeMap<NeighbourId, _> =
+        vrf.rds.iter().map(|rd| (NeighbourId(rd.neighbour), rd.rd)).collect();
+    let rd = vrf.rds.first()?.rd;
+    let export = vrf
+        .export
+        .iter()
+        .map(|route| Export { prefix: route.prefix, targets: route.targets.clone() })
+        .collect();
+    let (name, import) = (vrf.name.clone(), vrf.import.clone());
+    Some(bgp::config::Vrf { id, name, label: None, import, export, rds, rd })
+}
+
+/// The configuration of BGP.
+pub(crate) fn bgp(config: &RouterConfig) -> bgp::config::Config {
+    let last = config.labels.first.value().saturating_add(config.labels.count.saturating_sub(1));
+    bgp::config::Config {
+        as_number: config.as_number,
+        router_id: config.router_id,
+        cluster_id: config.bgp.cluster_id,
+        hold_time: config.bgp.hold_time_s,
+        connect_retry: Duration::from_millis(config.bgp.connect_retry_ms.into()),
+        local_address: config.loopback.as_ref().map(|loopback| loopback.v4),
+        labels: LabelBlock {
+            first: config.labels.first,
+            last: Label::new(last).unwrap_or(Label::MAX),
+        },
+        neighbours: (0..)
+            .map(NeighbourId)
+            .zip(&config.neighbours)
+            .map(|(id, one)| neighbour(id, one))
+            .collect(),
+        vrfs: config.vrfs().filter_map(|(id, one)| vrf(id, one)).collect(),
+    }
+}
+
+/// The TCP ends of a neighbour's session.
+pub(crate) const fn ends(neighbour: &Neighbour) -> Ends {
+    Ends {
+        local: neighbour.local_address,
+        remote: neighbour.address,
+        passive: neighbour.passive,
+        adjacent: neighbour_port(neighbour).is_some(),
+    }
+}
+
+/// The uplink that a neighbour is at the far end of; none for interior neighbours.
+pub(crate) const fn neighbour_port(neighbour: &Neighbour) -> Option<base::PortId> {
+    match neighbour.kind {
+        NeighbourKind::Site { port, .. } | NeighbourKind::Core { port, .. } => Some(port),
+        NeighbourKind::Internal { .. } => None,
+    }
+}
+
+/// Every address of a router's own, for what is global to the region.
+pub(crate) fn own_addresses(config: &RouterConfig) -> BTreeSet<IpAddr> {
+    let mut own: BTreeSet<IpAddr> = config
+        .ports
+        .iter()
+        .filter(|port| !matches!(port.kind, PortKind::Attachment { .. }))
+        .flat_map(|port| port.addresses.iter().map(|address| address.address))
+        .collect();
+    if let Some(loopback) = &config.loopback {
+        own.insert(loopback.v4.into());
+        own.extend(loopback.v6.map(IpAddr::V6));
+    }
+    own
+}

@@ -1,0 +1,4 @@
+//! What must hold, one file each.
+
+pub mod isolation;
+pub mod labels;

@@ -1,0 +1,440 @@
+//! The engine: routers, links and LANs, moved from event to event.
+//!
+//! One queue orders everything. A frame that leaves a router goes onto a link or into a LAN; a
+//! deadline becomes a wake-up. [`Engine::step`] takes the next event, and whoever drives the engine
+//! decides whether virtual time jumps or waits for the wall clock. Every event is folded into the
+//! trace hash before it is acted on.
+
+use std::collections::BTreeMap;
+
+use base::{Instant, PortId, Rng, TraceHash};
+use model::config::RouterConfig;
+use model::plan::Plan;
+use router::{ConfigErrors, Event as RouterEvent, Input, Output, Router};
+
+use crate::lan::{Arrival, Lan};
+use crate::link::{Link, LinkState};
+use crate::queue::Queue;
+use crate::topology::{Alive, Behind, Expected, Topology, wiring};
+
+/// What a router is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterState {
+    /// It runs.
+    Running,
+    /// It has lost its power: nothing is kept.
+    Down,
+}
+
+#[derive(Debug)]
+enum Event {
+    Frame { router: usize, port: PortId, bytes: Vec<u8> },
+    Lan { lan: usize, bytes: Vec<u8> },
+    Wake { router: usize },
+}
+
+/// A router, and what the engine keeps about it.
+#[derive(Debug)]
+struct Node {
+    config: RouterConfig,
+    router: Option<Router>,
+    armed: Option<Instant>,
+    /// The router's table version when it was last looked at.
+    version: u64,
+}
+
+/// Something that a router told people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Instant,
+    /// Which router.
+    pub router: usize,
+    /// What.
+    pub event: RouterEvent,
+}
+
+/// How many events for people are kept.
+const TOLD_MAX: usize = 10_000;
+
+/// Routers, links and LANs under one clock.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    now: Instant,
+    queue: Queue<Event>,
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    pub(crate) lans: Vec<Lan>,
+    wiring: Vec<Vec<Behind>>,
+    topology: Topology,
+    rng: Rng,
+    trace: TraceHash,
+    /// When a table of any router last changed.
+    changed_at: Instant,
+    events: u64,
+    /// What arrived in a LAN since it was last taken.
+    pub(crate) arrivals: Vec<(usize, Arrival)>,
+    /// What routers told people since it was last taken.
+    pub(crate) told: Vec<Told>,
+    /// Frames are shown to this observer.
+    pub(crate) tap: Option<Vec<(usize, PortId, Vec<u8>)>>,
+}
+
+impl Engine {
+    /// Builds the plan's network and starts every router.
+    pub(crate) fn new(plan: &Plan, seed: u64) -> Result<Self, ConfigErrors> {
+        let numbers: BTreeMap<&str, usize> =
+            plan.routers.iter().enumerate().map(|(i, r)| (r.name.as_str(), i)).collect();
+        let links = plan
+            .links
+            .iter()
+            .map(|link| {
+                let ends = link.ends.each_ref().map(|end| {
+                    (numbers.get(end.router.as_str()).copied().unwrap_or(usize::MAX), end.port)
+                });
+                Link::new(link, ends)
+            })
+            .collect();
+        let lans = plan
+            .attachments
+            .iter()
+            .map(|attachment| {
+                let router = numbers.get(attachment.router.as_str()).copied();
+                Lan::new(plan, attachment, router.unwrap_or(usize::MAX))
+            })
+            .collect();
+        let nodes = plan
+            .routers
+            .iter()
+            .map(|config| Node { config: config.clone(), router: None, armed: None, version: 0 })
+            .collect();
+        let mut engine = Self {
+            now: Instant::ZERO,
+            queue: Queue::new(),
+            nodes,
+            links,
+            lans,
+            wiring: wiring(plan),
+            topology: Topology::new(plan),
+            rng: Rng::new(seed),
+            trace: TraceHash::new(),
+            changed_at: Instant::ZERO,
+            events: 0,
+            arrivals: Vec::new(),
+            told: Vec::new(),
+            tap: None,
+        };
+        for router in 0..engine.nodes.len() {
+            engine.start(router)?;
+        }
+        Ok(engine)
+    }
+
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub(crate) const fn trace(&self) -> u64 {
+        self.trace.value()
+    }
+
+    pub(crate) const fn events(&self) -> u64 {
+        self.events
+    }
+
+    pub(crate) const fn changed_at(&self) -> Instant {
+        self.changed_at
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.queue.next_at()
+    }
+
+    pub(crate) fn router(&self, number: usize) -> Option<&Router> {
+        self.nodes.get(number)?.router.as_ref()
+    }
+
+    pub(crate) fn routers(&self) -> impl Iterator<Item = (usize, &Router)> {
+        self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.router.as_ref()?)))
+    }
+
+    pub(crate) fn router_state(&self, number: usize) -> RouterState {
+        match self.router(number) {
+            Some(_) => RouterState::Running,
+            None => RouterState::Down,
+        }
+    }
+
+    pub(crate) fn config(&self, number: usize) -> Option<&RouterConfig> {
+        Some(&self.nodes.get(number)?.config)
+    }
+
+    pub(crate) fn link_state(&self, number: usize) -> LinkState {
+        self.links.get(number).map_or(LinkState::Cut, |link| link.state)
+    }
+
+    pub(crate) fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    pub(crate) fn link_mut(&mut self, number: usize) -> Option<&mut Link> {
+        self.links.get_mut(number)
+    }
+
+    /// The router and port at the far end of the link behind a port.
+    pub(crate) fn far_end(&self, router: usize, port: PortId) -> Option<(usize, PortId)> {
+        let index = usize::try_from(port.0).ok()?;
+        let Behind::Link(link, side) = *self.wiring.get(router)?.get(index)? else { return None };
+        self.links.get(link)?.ends.get(1 - side.min(1)).copied()
+    }
+
+    /// What should be up now.
+    pub(crate) fn expected(&self) -> Expected {
+        self.topology.expected(&Alive {
+            routers: &|router| self.router(router).is_some(),
+            links: &|link| self.link_state(link),
+        })
+    }
+
+    /// Starts a router that does not run.
+    pub(crate) fn start(&mut self, number: usize) -> Result<(), ConfigErrors> {
+        let seed = self.rng.next_u64();
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(number) else { return Ok(()) };
+        if node.router.is_some() {
+            return Ok(());
+        }
+        node.router = Some(Router::new(now, seed, node.config.clone())?);
+        node.armed = None;
+        let ports = self.wiring.get(number).cloned().unwrap_or_default();
+        for (port, behind) in (0..).map(PortId).zip(ports) {
+            let up = match behind {
+                Behind::Link(link, side) => {
+                    let up = self.link_has_carrier(link);
+                    if up {
+                        self.signal_far_end(link, side, true);
+                    }
+                    up
+                }
+                Behind::Lan(_) => true,
+                Behind::Nothing => continue,
+            };
+            self.signal(number, port, up);
+        }
+        self.changed_at = now;
+        Ok(())
+    }
+
+    /// Takes a router's power away.
+    pub(crate) fn stop(&mut self, number: usize) {
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        if node.router.take().is_none() {
+            return;
+        }
+        node.armed = None;
+        for behind in self.wiring.get(number).cloned().unwrap_or_default() {
+            if let Behind::Link(link, side) = behind {
+                self.signal_far_end(link, side, false);
+            }
+        }
+        self.changed_at = self.now;
+    }
+
+    /// Gives a running router a new configuration.
+    pub(crate) fn set_config(
+        &mut self,
+        number: usize,
+        config: RouterConfig,
+    ) -> Result<(), ConfigErrors> {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(number) else { return Ok(()) };
+        node.config = config.clone();
+        if let Some(router) = &mut node.router {
+            router.set_config(now, config)?;
+        }
+        self.changed_at = now;
+        self.settle(number);
+        Ok(())
+    }
+
+    /// Changes what a link carries; the ports at both ends see carrier come and go.
+    pub(crate) fn set_link(&mut self, number: usize, state: LinkState) {
+        let Some(link) = self.links.get_mut(number) else { return };
+        if link.state == state {
+            return;
+        }
+        link.state = state;
+        let ends = link.ends;
+        let up = self.link_has_carrier(number);
+        for (router, port) in ends {
+            self.signal(router, port, up);
+        }
+        self.changed_at = self.now;
+    }
+
+    /// A link has carrier while it is not cut and both its routers have power.
+    fn link_has_carrier(&self, number: usize) -> bool {
+        self.links.get(number).is_some_and(|link| {
+            link.state != LinkState::Cut
+                && link.ends.iter().all(|(router, _)| self.router(*router).is_some())
+        })
+    }
+
+    fn signal_far_end(&mut self, link: usize, side: usize, up: bool) {
+        let far = self.links.get(link).and_then(|link| link.ends.get(1 - side.min(1)).copied());
+        if let Some((router, port)) = far {
+            self.signal(router, port, up);
+        }
+    }
+
+    fn signal(&mut self, number: usize, port: PortId, up: bool) {
+        self.trace.number(self.now.nanos());
+        self.trace.number(number as u64 ^ u64::from(port.0) << 32 ^ u64::from(up) << 63);
+        let now = self.now;
+        if let Some(router) = self.nodes.get_mut(number).and_then(|node| node.router.as_mut()) {
+            router.handle_input(now, Input::Port { port, up });
+            self.settle(number);
+        }
+    }
+
+    /// Puts a frame into a router's port as if it came off the wire.
+    pub(crate) fn inject(&mut self, number: usize, port: PortId, bytes: Vec<u8>) {
+        let now = self.now;
+        self.queue.push(now, Event::Frame { router: number, port, bytes });
+    }
+
+    /// Puts a frame into a LAN's router port at `at`.
+    pub(crate) fn inject_from_lan(&mut self, lan: usize, at: Instant, bytes: Vec<u8>) {
+        if let Some((router, port)) = self.lans.get(lan).map(|lan| (lan.router, lan.port)) {
+            self.queue.push(at.max(self.now), Event::Frame { router, port, bytes });
+        }
+    }
+
+    /// Takes the next event, if it is not later than `until`, and says whether there was one.
+    /// Without one, the clock moves to `until`.
+    pub(crate) fn step(&mut self, until: Instant) -> bool {
+        if self.queue.next_at().is_none_or(|at| at > until) {
+            self.now = self.now.max(until);
+            return false;
+        }
+        let Some((at, event)) = self.queue.pop() else { return false };
+        self.now = at;
+        match event {
+            Event::Frame { router, port, bytes } => self.frame(router, port, &bytes),
+            Event::Lan { lan, bytes } => self.lan_frame(lan, &bytes),
+            Event::Wake { router } => self.wake(router),
+        }
+        true
+    }
+
+    fn record(&mut self, kind: u64, number: usize, bytes: &[u8]) {
+        self.events += 1;
+        self.trace.number(self.now.nanos());
+        self.trace.number(kind << 56 | number as u64);
+        self.trace.bytes(bytes);
+    }
+
+    fn frame(&mut self, number: usize, port: PortId, bytes: &[u8]) {
+        self.record(1 + u64::from(port.0) * 4, number, bytes);
+        let now = self.now;
+        let Some(router) = self.nodes.get_mut(number).and_then(|node| node.router.as_mut()) else {
+            return;
+        };
+        router.handle_input(now, Input::Frame { port, bytes });
+        self.settle(number);
+    }
+
+    fn lan_frame(&mut self, number: usize, bytes: &[u8]) {
+        self.record(2, number, bytes);
+        let now = self.now;
+        let Some(lan) = self.lans.get_mut(number) else { return };
+        let (arrival, answer) = lan.receive(bytes);
+        if let Some(arrival) = arrival {
+            self.arrivals.push((number, arrival));
+        }
+        if let Some(answer) = answer {
+            self.inject_from_lan(number, now + crate::lan::DELAY, answer);
+        }
+    }
+
+    fn wake(&mut self, number: usize) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(number) else { return };
+        if node.armed != Some(now) {
+            return;
+        }
+        node.armed = None;
+        let Some(router) = &mut node.router else { return };
+        router.handle_timeout(now);
+        self.record(3, number, &[]);
+        self.settle(number);
+    }
+
+    /// Carries away what a router sends and says, and arms its next wake-up.
+    fn settle(&mut self, number: usize) {
+        let now = self.now;
+        loop {
+            let Some(node) = self.nodes.get_mut(number) else { return };
+            let Some(router) = &mut node.router else { return };
+            match router.poll_output() {
+                Some(Output::Frame { port, bytes }) => {
+                    self.transmit(number, port, bytes.into_vec())
+                }
+                Some(Output::Event(event)) => {
+                    if self.told.len() < TOLD_MAX {
+                        self.told.push(Told { at: now, router: number, event });
+                    }
+                }
+                None => {
+                    if node.version != router.version() {
+                        node.version = router.version();
+                        self.changed_at = now;
+                    }
+                    let deadline = router.poll_timeout().map(|deadline| deadline.at.max(now));
+                    if let Some(at) = deadline
+                        && node.armed.is_none_or(|armed| at < armed)
+                    {
+                        node.armed = Some(at);
+                        self.queue.push(at, Event::Wake { router: number });
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, number: usize, port: PortId, bytes: Vec<u8>) {
+        if let Some(tap) = &mut self.tap {
+            tap.push((number, port, bytes.clone()));
+        }
+        let behind = self
+            .wiring
+            .get(number)
+            .and_then(|ports| ports.get(usize::try_from(port.0).unwrap_or(usize::MAX)))
+            .copied();
+        match behind {
+            Some(Behind::Link(link, side)) => self.onto_link(link, side, bytes),
+            Some(Behind::Lan(lan)) => {
+                let at = self.now + crate::lan::DELAY;
+                self.queue.push(at, Event::Lan { lan, bytes });
+            }
+            Some(Behind::Nothing) | None => {}
+        }
+    }
+
+    fn onto_link(&mut self, number: usize, side: usize, bytes: Vec<u8>) {
+        let Some(link) = self.links.get_mut(number) else { return };
+        let Some(&(router, port)) = link.ends.get(1 - side.min(1)) else { return };
+        let [first, second] = link.send(self.now, side, bytes.len(), &mut self.rng);
+        if let Some(at) = second {
+            self.queue.push(at, Event::Frame { router, port, bytes: bytes.clone() });
+        }
+        if let Some(at) = first {
+            self.queue.push(at, Event::Frame { router, port, bytes });
+        }
+    }
+}

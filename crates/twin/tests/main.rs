@@ -1,0 +1,6 @@
+//! Whole networks in virtual time: coming up, failing, and being lied to.
+
+mod bring_up;
+mod failures;
+mod misbehaviour;
+mod region;
