@@ -6,8 +6,8 @@
 //! that gets another id keeps its label and its routes; the labels that named the old id on
 //! uplinks are revoked first, so that none of them ever means another VRF.
 //!
-//! Standards: RFC 4364 §4.3.1 and §4.3.3 (VRF import and export), RFC 4684 §3.2 (own memberships).
-//! Not implemented: RFC 2918 towards the neighbour is not needed for a change of policy.
+//! Standards: RFC 4364 §4.3.1 (VRF import and export), RFC 4684 §3.2 (own memberships).
+//! Not implemented: none; asking the neighbour again (RFC 2918) is never needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

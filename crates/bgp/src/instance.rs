@@ -244,6 +244,7 @@ impl Instance {
         if !peer.session.state().is_open() {
             // What was meant for an earlier connection must not reach this one.
             peer.outbox.clear();
+            peer.announced = false;
             self.farewells.remove(&id);
         }
         peer.session.handle_connected(now);

@@ -17,8 +17,7 @@
 //!
 //! Labels that the configuration fixes (VRFs) are bound and unbound here too, uncounted.
 //!
-//! Standards: RFC 3031 §3.14 (label spaces), RFC 3107 and RFC 8277 §4 (labels of routes with the
-//! next hop changed).
+//! Standards: RFC 3031 §3.14 (label spaces), RFC 8277 §3 (a new label where the next hop changes).
 //! Not implemented: one label per route or per destination; only per next hop and per VRF.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -453,5 +452,32 @@ mod tests {
         };
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));
+    }
+
+    #[test]
+    fn a_fixed_label_survives_the_rest_that_it_was_called_back_from() {
+        let (mut labels, now) = (table(4), Instant::ZERO);
+        let vrf = LabelBinding::Vrf(VrfId(0));
+        let given = Label::new(50);
+        let label = labels.fix(now, given, vrf).unwrap();
+        labels.unfix(now, label);
+        assert_eq!(labels.binding(PLATFORM, label), None);
+        assert_eq!(labels.fix(now, given, vrf), given);
+        labels.handle_timeout(now + QUARANTINE);
+        assert_eq!(labels.binding(PLATFORM, label), Some(vrf));
+    }
+
+    #[test]
+    fn fixed_labels_that_trade_meanings_are_both_right_afterwards() {
+        let (mut labels, now) = (table(4), Instant::ZERO);
+        let (one, two) = (LabelBinding::Vrf(VrfId(1)), LabelBinding::Vrf(VrfId(2)));
+        let a = labels.fix(now, None, one).unwrap();
+        let b = labels.fix(now, None, two).unwrap();
+        labels.refix(a, one, two);
+        labels.refix(b, two, one);
+        assert_eq!(labels.binding(PLATFORM, a), Some(two));
+        assert_eq!(labels.binding(PLATFORM, b), Some(one));
+        let all: Vec<_> = labels.bindings().collect();
+        assert_eq!(all, [(PLATFORM, b, one), (PLATFORM, a, two)]);
     }
 }

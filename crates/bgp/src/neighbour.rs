@@ -146,6 +146,9 @@ impl Neighbour {
     /// Counts a refusal; says whether people are to be told.
     pub(crate) fn count_rejected(&mut self, now: Instant, reason: RejectReason) -> bool {
         *self.counters.rejected.entry(reason).or_default() += 1;
+        if reason.is_ordinary() {
+            return false;
+        }
         let last = self.told.get(&reason);
         if last.is_some_and(|&last| now.since(last) < REJECTED_EVENT_INTERVAL) {
             return false;

@@ -1,8 +1,9 @@
 //! Policy: what is accepted from a neighbour, what is offered to it, and in which form.
 //!
-//! The way in is [`Policy::check`]. A refused route is kept with its [`RejectReason`] beside the
-//! accepted ones, never used and never announced; so a changed configuration takes effect by
-//! checking again what is already there, and a person can be shown why a route is not used.
+//! The way in is [`Policy::check_attributes`] and [`Policy::check_route`]. A refused route is kept
+//! with its [`RejectReason`] beside the accepted ones, never used and never announced; so a changed
+//! configuration takes effect by checking again what is already there, and a person can be shown
+//! why a route is not used.
 //!
 //! The way out is [`Policy::offer`]: whether a path is offered to a neighbour, with which next hop
 //! and label ([`Relabel`]) and which changes to its attributes ([`Transform`]). Both are small
@@ -77,6 +78,14 @@ pub enum RejectReason {
     NoLabel,
     /// Its attributes leave no room for a route in a message: it could not be announced onward.
     TooLarge,
+}
+
+impl RejectReason {
+    /// Whether it belongs to ordinary reflection: counted, but nobody is told.
+    #[must_use]
+    pub const fn is_ordinary(self) -> bool {
+        matches!(self, Self::OriginatorLoop | Self::ClusterLoop)
+    }
 }
 
 impl fmt::Display for RejectReason {
@@ -468,10 +477,17 @@ fn prepend_as(path: &mut Vec<AsSegment>, number: AsNumber, times: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity, SEGMENT_MAX, Transform, prepend_as};
-    use crate::route::{AsSegment, PathAttributes, UnknownAttribute};
-    use base::{AsNumber, RouterId};
-    use core::net::Ipv4Addr;
+    use super::{
+        Identity, NO_ADVERTISE, NO_EXPORT, Offer, Policy, Provenance, Relabel, SEGMENT_MAX,
+        Transform, prepend_as,
+    };
+    use crate::config::{Neighbour, NeighbourId, NeighbourKind, SiteFilter};
+    use crate::labels::LabelBinding;
+    use crate::rib::{Path, Source};
+    use crate::route::{AsSegment, LabelledNextHop, PathAttributes, UnknownAttribute};
+    use base::{AsNumber, Label, LabelSpace, PortId, RouteTarget, RouterId, VrfId};
+    use core::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
 
     const OWN: Identity = Identity {
         as_number: AsNumber(65000),
@@ -522,5 +538,98 @@ mod tests {
         let mut path = vec![full.clone()];
         prepend_as(&mut path, AsNumber(2), 2);
         assert_eq!(path, [AsSegment::Sequence(vec![AsNumber(2); 2]), full]);
+    }
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 0, 1));
+    const CLIENT: Provenance = Provenance::Internal { client: true, router_id: OWN.router_id };
+    const PEER: Provenance = Provenance::Internal { client: false, router_id: OWN.router_id };
+    const LOCAL: Provenance = Provenance::Vrf { rd_fits: true };
+
+    fn path(source: Source, attributes: PathAttributes) -> Path {
+        let next_hop = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 3));
+        let to = LabelledNextHop { next_hop, label: Label::FIRST_FREE };
+        Path { source, attributes: Arc::new(attributes), to, local_pref: 150, refused: None }
+    }
+
+    fn offered(kind: NeighbourKind, provenance: Provenance, path: &Path) -> Option<Offer> {
+        let neighbour = Neighbour {
+            id: NeighbourId(5),
+            name: String::new(),
+            address: IpAddr::V4(Ipv4Addr::new(100, 64, 0, 2)),
+            local_address: HERE,
+            as_number: AsNumber(64999),
+            families: Vec::new(),
+            passive: false,
+            kind,
+        };
+        Policy::new(&neighbour.kind).offer(&OWN, &neighbour, provenance, path)
+    }
+
+    fn site() -> NeighbourKind {
+        let send = [RouteTarget::with_as(1, 1)].into();
+        let (accept, port) = (Vec::new(), PortId(3));
+        NeighbourKind::Site(SiteFilter { port, local_pref: 1, accept, max_routes: 1, send })
+    }
+
+    fn core() -> NeighbourKind {
+        NeighbourKind::Core { local_pref: 1, prepend: 2 }
+    }
+
+    fn internal(client: bool) -> NeighbourKind {
+        NeighbourKind::Internal { client }
+    }
+
+    const HEARD: Source = Source::Neighbour(NeighbourId(1));
+
+    #[test]
+    fn between_non_clients_nothing_is_reflected() {
+        let path = path(HEARD, received());
+        let table = [(CLIENT, true, true), (CLIENT, false, true), (PEER, true, true)];
+        for (provenance, to_client, expected) in table {
+            let offer = offered(internal(to_client), provenance, &path);
+            assert_eq!(offer.is_some(), expected);
+            assert_eq!(offer.unwrap().relabel, Relabel::Unchanged);
+        }
+        assert_eq!(offered(internal(false), PEER, &path), None);
+    }
+
+    #[test]
+    fn a_route_does_not_go_back_to_where_it_came_from() {
+        let back = path(Source::Neighbour(NeighbourId(5)), received());
+        for kind in [internal(true), site(), core()] {
+            assert_eq!(offered(kind, CLIENT, &back), None);
+        }
+        let mut attributes = received();
+        attributes.as_path = vec![AsSegment::Sequence(vec![AsNumber(64999)])];
+        assert_eq!(offered(site(), CLIENT, &path(HEARD, attributes)), None);
+    }
+
+    #[test]
+    fn a_site_is_never_transit_and_hears_only_what_it_may_import() {
+        let heard = path(HEARD, received());
+        assert_eq!(offered(core(), Provenance::External, &heard), None);
+        let local = path(Source::Vrf(VrfId(0)), received());
+        let offer = offered(core(), LOCAL, &local).unwrap();
+        assert_eq!(offer.relabel, Relabel::Own(HERE));
+        assert_eq!(offered(core(), Provenance::Vrf { rd_fits: false }, &local), None);
+
+        let Relabel::Bind { next_hop, space, binding } =
+            offered(site(), CLIENT, &heard).unwrap().relabel
+        else {
+            panic!("a site is given a label of its own port");
+        };
+        assert_eq!((next_hop, space), (HERE, LabelSpace::Port(PortId(3))));
+        assert_eq!(binding, LabelBinding::Swap(heard.to));
+        let mut foreign = received();
+        foreign.extended_communities = vec![RouteTarget::with_as(1, 2).0];
+        assert_eq!(offered(site(), CLIENT, &path(HEARD, foreign)), None);
+    }
+
+    #[test]
+    fn well_known_communities_stop_a_route_at_the_border_or_here() {
+        let with = |community| PathAttributes { communities: vec![community], ..received() };
+        let (kept, silent) = (path(HEARD, with(NO_EXPORT)), path(HEARD, with(NO_ADVERTISE)));
+        assert!(offered(internal(true), CLIENT, &kept).is_some());
+        assert_eq!(offered(site(), CLIENT, &kept), None);
+        assert_eq!(offered(internal(true), CLIENT, &silent), None);
     }
 }

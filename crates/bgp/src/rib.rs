@@ -7,7 +7,7 @@
 //! Two indices keep work in proportion to what changed: routes by route target (a membership or an
 //! import list changes) and by next hop (reachability changes). Refused paths are in neither.
 //!
-//! Standards: RFC 4271 §3.2, §9.1 (phases 1 and 2), RFC 4364 §4.3.2 (routes with different route
+//! Standards: RFC 4271 §3.2, §9.1 (phases 1 and 2), RFC 4364 §4.1 (routes with different route
 //! distinguishers are never compared here; VRFs do that).
 //! Not implemented: keeping routes over a restart of the peer (RFC 4724).
 

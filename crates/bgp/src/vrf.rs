@@ -8,8 +8,8 @@
 //! What a VRF exports itself it does not import. What another VRF of this router exports it does:
 //! such a path leads [`Source::Vrf`] and not over a label-switched path.
 //!
-//! Standards: RFC 4364 §4.3.1 and §4.3.3 (import and export by route target), §4.3.5 (several route
-//! distinguishers for one prefix).
+//! Standards: RFC 4364 §4.1 (several route distinguishers for one prefix), §4.3.1 (import by route
+//! target), §4.3.6 (routes between VRFs of one router).
 //! Not implemented: load sharing over equal paths.
 
 use std::collections::{BTreeMap, BTreeSet};

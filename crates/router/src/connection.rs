@@ -283,6 +283,12 @@ impl Connection {
         self.poll(now);
     }
 
+    /// Whether the far end has acknowledged everything that it was sent.
+    pub(crate) fn is_delivered(&self) -> bool {
+        let socket = self.sockets.get::<Socket<'_>>(self.handle);
+        self.phase != Phase::Open || (self.backlog.is_empty() && socket.send_queue() == 0)
+    }
+
     fn flush_backlog(&mut self) {
         if self.backlog.is_empty() {
             return;

@@ -55,6 +55,7 @@ impl Router {
             session.handle_port(now, up);
         }
         if let Some(isis) = &mut self.isis {
+            self.touched.isis = true;
             isis.handle_port(now, port, up);
         }
         self.refresh_port(now, port);
@@ -71,11 +72,15 @@ impl Router {
                 self.bfd_says(now, port);
             }
             Timer::Isis => {
+                self.touched.isis = true;
                 if let Some(isis) = &mut self.isis {
                     isis.handle_timeout(now);
                 }
             }
-            Timer::Bgp => self.bgp.handle_timeout(now),
+            Timer::Bgp => {
+                self.touched.bgp = true;
+                self.bgp.handle_timeout(now);
+            }
             Timer::Connection(index) => {
                 if let Some(connection) = self.connections.get_mut(index) {
                     connection.handle_timeout(now);
@@ -100,32 +105,41 @@ impl Router {
                 break;
             }
         }
-        self.arm(Timer::Isis);
-        self.arm(Timer::Bgp);
+        let touched = core::mem::take(&mut self.touched);
+        if touched.isis {
+            self.arm(Timer::Isis);
+        }
+        if touched.bgp {
+            self.arm(Timer::Bgp);
+        }
     }
 
     fn act_on_verdicts(&mut self, now: Instant) {
         while !self.verdicts.is_empty() {
             for verdict in core::mem::take(&mut self.verdicts) {
-                match verdict {
-                    Verdict::Transmit { port, frame } => {
-                        self.outputs.push_back(Output::Frame { port, bytes: frame });
-                    }
-                    Verdict::Punt { port, vrf, kind, packet, .. } => {
-                        if vrf.is_none() || matches!(kind, PuntKind::Arp | PuntKind::Ndp) {
-                            self.handle_punt(now, port, kind, packet);
-                        }
-                    }
-                    Verdict::Resolve { port, address, protocol, packet } => {
-                        let mut actions = Vec::new();
-                        let waiting = Unresolved { port, address, protocol, packet };
-                        self.resolver.want(now, waiting, &mut actions);
-                        self.act_on_resolver(actions);
-                        self.arm(Timer::Resolver);
-                    }
-                    Verdict::Drop { .. } => {}
+                self.act_on_verdict(now, verdict);
+            }
+        }
+    }
+
+    fn act_on_verdict(&mut self, now: Instant, verdict: Verdict) {
+        match verdict {
+            Verdict::Transmit { port, frame } => {
+                self.outputs.push_back(Output::Frame { port, bytes: frame });
+            }
+            Verdict::Punt { port, vrf, kind, packet, .. } => {
+                if vrf.is_none() || matches!(kind, PuntKind::Arp | PuntKind::Ndp) {
+                    self.handle_punt(now, port, kind, packet);
                 }
             }
+            Verdict::Resolve { port, address, protocol, packet } => {
+                let mut actions = Vec::new();
+                let waiting = Unresolved { port, address, protocol, packet };
+                self.resolver.want(now, waiting, &mut actions);
+                self.act_on_resolver(actions);
+                self.arm(Timer::Resolver);
+            }
+            Verdict::Drop { .. } => {}
         }
     }
 
@@ -149,6 +163,7 @@ impl Router {
     fn handle_punt(&mut self, now: Instant, port: PortId, kind: PuntKind, packet: PacketBuf) {
         match kind {
             PuntKind::Iso => {
+                self.touched.isis = true;
                 if let Some(isis) = &mut self.isis {
                     isis.handle_pdu(now, port, packet.bytes());
                 }
@@ -220,6 +235,7 @@ impl Router {
         self.install.set_port_up(port, carrier && !failed);
         for (index, neighbour) in self.config.neighbours.iter().enumerate() {
             if translate::neighbour_port(neighbour) == Some(port) {
+                self.touched.bgp = true;
                 self.bgp.set_allowed(now, neighbour_id(index), carrier && !failed);
             }
         }
@@ -230,14 +246,7 @@ impl Router {
             match output {
                 bfd::Output::Packet(bytes) => self.send_bfd(now, port, &bytes),
                 bfd::Output::State { state, diagnostic } => {
-                    let hint = self.bfd.get(&port).map(bfd::Session::hint);
-                    if let Some(isis) = &mut self.isis {
-                        match hint {
-                            Some(bfd::Hint::Alive) => isis.handle_bfd(now, port, true),
-                            Some(bfd::Hint::Failed) => isis.handle_bfd(now, port, false),
-                            Some(bfd::Hint::NoOpinion) | None => {}
-                        }
-                    }
+                    self.tell_isis_about_bfd(now, port);
                     self.refresh_port(now, port);
                     self.outputs.push_back(Output::Event(Event::Bfd {
                         port: self.port_name(port),
@@ -248,6 +257,17 @@ impl Router {
             }
         }
         self.arm(Timer::Bfd(port));
+    }
+
+    fn tell_isis_about_bfd(&mut self, now: Instant, port: PortId) {
+        let hint = self.bfd.get(&port).map(bfd::Session::hint);
+        let Some(isis) = &mut self.isis else { return };
+        self.touched.isis = true;
+        match hint {
+            Some(bfd::Hint::Alive) => isis.handle_bfd(now, port, true),
+            Some(bfd::Hint::Failed) => isis.handle_bfd(now, port, false),
+            Some(bfd::Hint::NoOpinion) | None => {}
+        }
     }
 
     fn send_bfd(&mut self, now: Instant, port: PortId, bytes: &[u8; 24]) {
@@ -302,6 +322,7 @@ impl Router {
                 isis::Output::RoutesChanged => {
                     let routes = self.isis.as_ref().map(isis::Instance::routes).unwrap_or_default();
                     let metrics = self.install.set_interior(routes);
+                    self.touched.bgp = true;
                     self.bgp.handle_next_hops(now, metrics);
                 }
             }
@@ -377,6 +398,7 @@ impl Router {
         let Some(connection) = self.connections.get_mut(index) else { return };
         while connection.room() >= bgp::message::MESSAGE_MAX {
             let mut bytes = Vec::new();
+            self.touched.bgp = true;
             self.bgp.transmit(now, neighbour_id(index), &mut bytes, connection.room());
             if bytes.is_empty() {
                 return;
@@ -392,13 +414,19 @@ impl Router {
         while let Some(connection) = self.connections.get_mut(index) {
             let mut moved = false;
             if connection.receive(&mut received) {
+                self.touched.bgp = true;
                 self.bgp.handle_bytes(now, id, &received);
                 received.clear();
                 moved = true;
             }
             match connection.poll_change(now) {
-                Some(Change::Opened) => self.bgp.handle_connected(now, id),
-                Some(Change::Closed) => self.bgp.handle_closed(now, id),
+                Some(change) => {
+                    self.touched.bgp = true;
+                    match change {
+                        Change::Opened => self.bgp.handle_connected(now, id),
+                        Change::Closed => self.bgp.handle_closed(now, id),
+                    }
+                }
                 None if !moved => break,
                 None => {}
             }

@@ -194,28 +194,25 @@ impl Install {
     fn set_vrfs(&mut self, config: &RouterConfig) {
         let mut attached = BTreeMap::new();
         for (id, vrf) in config.vrfs() {
-            let (mut gateway_v4, mut gateway_v6) = (None, None);
-            for (port_id, port) in config.ports() {
-                if !matches!(port.kind, config::PortKind::Attachment { vrf, .. } if vrf == id) {
-                    continue;
-                }
-                for own in &port.addresses {
-                    let route = VrfRoute::Attached { port: port_id, neighbour: None };
-                    if let Some(prefix) = Prefix::new(own.address, own.length) {
-                        attached.insert((id, prefix), route);
-                    }
-                    attached.insert((id, Prefix::host(own.address)), VrfRoute::Local);
-                    match own.address {
-                        IpAddr::V4(v4) => gateway_v4 = gateway_v4.or(Some(v4)),
-                        IpAddr::V6(v6) => gateway_v6 = gateway_v6.or(Some(v6)),
-                    }
-                }
+            let own: Vec<_> = own_addresses(config, id).collect();
+            for &(port, address, length) in &own {
+                let route = VrfRoute::Attached { port, neighbour: None };
+                attached.extend(Prefix::new(address, length).map(|prefix| ((id, prefix), route)));
+                attached.insert((id, Prefix::host(address)), VrfRoute::Local);
             }
             for route in &vrf.export {
                 attached
                     .entry((id, route.prefix))
                     .or_insert(VrfRoute::Attached { port: route.port, neighbour: None });
             }
+            let gateway_v4 = own.iter().find_map(|(_, address, _)| match address {
+                IpAddr::V4(v4) => Some(*v4),
+                IpAddr::V6(_) => None,
+            });
+            let gateway_v6 = own.iter().find_map(|(_, address, _)| match address {
+                IpAddr::V6(v6) => Some(*v6),
+                IpAddr::V4(_) => None,
+            });
             self.tables.set_vrf(id, gateway_v4, gateway_v6, access(&vrf.access));
         }
         for (vrf, prefix) in core::mem::take(&mut self.attached) {
@@ -382,6 +379,16 @@ impl Install {
         };
         self.tables.set_label(space, label, action);
     }
+}
+
+/// The router's own addresses in a VRF, with the attachment and the length of the prefix there.
+fn own_addresses(config: &RouterConfig, vrf: VrfId) -> impl Iterator<Item = (PortId, IpAddr, u8)> {
+    config
+        .ports()
+        .filter(move |(_, port)| {
+            matches!(port.kind, config::PortKind::Attachment { vrf: of, .. } if of == vrf)
+        })
+        .flat_map(|(id, port)| port.addresses.iter().map(move |own| (id, own.address, own.length)))
 }
 
 /// The hops of an interior route under the labels of its prefix segment; for labelled packets

@@ -107,6 +107,15 @@ pub struct Router {
     verdicts: Vec<Verdict>,
     adjacencies_up: usize,
     sessions_up: BTreeSet<NeighbourId>,
+    /// Parts that were given something since their timers were armed.
+    touched: Touched,
+}
+
+/// Which of the large parts have to be asked for their deadline again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Touched {
+    isis: bool,
+    bgp: bool,
 }
 
 impl Router {
@@ -137,6 +146,7 @@ impl Router {
             verdicts: Vec::new(),
             adjacencies_up: 0,
             sessions_up: BTreeSet::new(),
+            touched: Touched { isis: true, bgp: true },
             config,
         };
         router.set_up_parts(now);
@@ -209,6 +219,7 @@ impl Router {
             return Ok(());
         }
         self.install.set_config(&config);
+        self.touched = Touched { isis: true, bgp: true };
         if let (Some(isis), Some(config)) = (&mut self.isis, translate::isis(&config)) {
             isis.set_config(now, config);
         }
@@ -264,10 +275,11 @@ impl Router {
         self.sessions_up.len()
     }
 
-    /// Whether BGP has nothing left to say and nothing to wait for.
+    /// Whether BGP has nothing left to say and nothing to wait for, and its neighbours have
+    /// everything it said.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.bgp.is_settled()
+        self.bgp.is_settled() && self.connections.iter().all(Connection::is_delivered)
     }
 
     /// Packets that ran out of time to live here.

@@ -96,17 +96,17 @@ impl Progress {
 }
 
 /// The network did not converge in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotConverged {
     /// How far it came.
-    pub progress: Progress,
+    pub progress: Box<Progress>,
     /// How long it had.
     pub within: Duration,
 }
 
 impl fmt::Display for NotConverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Progress { routers, adjacencies, sessions, settled, quiet, .. } = self.progress;
+        let Progress { routers, adjacencies, sessions, settled, quiet, .. } = *self.progress;
         write!(
             f,
             "not converged within {:?}: adjacencies {} of {}, sessions {} of {}, \
@@ -273,7 +273,7 @@ impl Twin {
                 return Ok(progress);
             }
             if self.now() >= limit {
-                return Err(NotConverged { progress, within });
+                return Err(NotConverged { progress: Box::new(progress), within });
             }
         }
     }

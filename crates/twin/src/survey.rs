@@ -143,19 +143,19 @@ impl Twin {
         for (number, lan) in self.engine.lans.iter().enumerate() {
             networks.entry(&lan.network).or_default().push(number);
         }
-        let mut turn = 0;
-        for lans in networks.values() {
-            for &from in lans {
-                for &to in lans.iter().filter(|&&to| to != from) {
-                    turn += 1;
-                    if let Extent::OneIn(share) = extent
-                        && turn % share.max(1) != 0
-                    {
-                        continue;
-                    }
-                    let flows = self.host_flows(from, to, udp::PROTOCOL, DISCARD);
-                    combinations.push(Combination::new(Claim::SameNetwork, from, to, flows));
-                }
+        let share = match extent {
+            Extent::Full => 1,
+            Extent::OneIn(share) => share.max(1),
+        };
+        let pairs = networks.values().flat_map(|lans| {
+            lans.iter().flat_map(move |&from| {
+                lans.iter().filter(move |&&to| to != from).map(move |&to| (from, to))
+            })
+        });
+        for ((from, to), turn) in pairs.zip(1_u64..) {
+            if turn.is_multiple_of(share) {
+                let flows = self.host_flows(from, to, udp::PROTOCOL, DISCARD);
+                combinations.push(Combination::new(Claim::SameNetwork, from, to, flows));
             }
         }
     }
@@ -176,17 +176,25 @@ impl Twin {
         let plan = self.plan();
         let applications: BTreeMap<&str, &Application> =
             plan.applications.iter().map(|a| (a.name.as_str(), a)).collect();
-        let mut done = BTreeSet::new();
-        for community in &plan.communities {
-            for name in &community.applications {
-                let Some(application) = applications.get(name.as_str()) else { continue };
-                let Some(to) = self.application_lan(application) else { continue };
-                for (from, lan) in self.engine.lans.iter().enumerate() {
-                    let member = community.members.contains(&lan.network)
-                        && lan.network != application.virtual_network;
-                    if member && done.insert((from, name.as_str())) {
-                        self.add_member(from, to, application, combinations);
-                    }
+        let offered: BTreeSet<(&str, &str)> = plan
+            .communities
+            .iter()
+            .flat_map(|community| {
+                let members = community.members.iter();
+                members.flat_map(|member| {
+                    community.applications.iter().map(move |name| (name.as_str(), member.as_str()))
+                })
+            })
+            .collect();
+        for (name, member) in offered {
+            let Some(application) = applications.get(name) else { continue };
+            let Some(to) = self.application_lan(application) else { continue };
+            if member == application.virtual_network {
+                continue;
+            }
+            for (from, lan) in self.engine.lans.iter().enumerate() {
+                if lan.network == member {
+                    self.add_member(from, to, application, combinations);
                 }
             }
         }

@@ -128,25 +128,25 @@ impl Topology {
             .filter(|&index| self.links.get(index).is_some_and(|l| l.0 == LinkKind::Core))
             .filter_map(live_link)
             .collect();
-        loop {
-            let mut changed = false;
-            for &(a, b) in &core {
-                let [pa, pb] = [a, b].map(|router| part.get(router).copied().flatten());
-                let least = pa.min(pb);
-                for router in [a, b] {
-                    if let Some(slot) = part.get_mut(router)
-                        && *slot != least
-                    {
-                        *slot = least;
-                        changed = true;
-                    }
-                }
-            }
-            if !changed {
-                return part;
-            }
+        // Every pass carries the least number one link further, so there are at most as many
+        // passes as routers.
+        while core.iter().filter(|link| join(&mut part, **link)).count() > 0 {}
+        part
+    }
+}
+
+/// Puts both ends of a link into the part with the lesser number; whether anything changed.
+fn join(part: &mut [Option<usize>], (a, b): (usize, usize)) -> bool {
+    let of = |router: usize| part.get(router).copied().flatten();
+    let least = of(a).min(of(b));
+    let mut changed = false;
+    for router in [a, b] {
+        if let Some(slot) = part.get_mut(router) {
+            changed |= *slot != least;
+            *slot = least;
         }
     }
+    changed
 }
 
 impl Expected {

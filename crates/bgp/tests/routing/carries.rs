@@ -360,6 +360,18 @@ fn a_session_that_flaps_is_resynchronised_and_keeps_its_platform_labels() {
 }
 
 #[test]
+fn a_session_comes_back_though_the_last_words_of_the_former_were_never_taken() {
+    let mut network = settled(&chain());
+    network.deaf.extend([(1, 3), (3, 1)]);
+    network.set_link(1, 3, false);
+    network.deaf.clear();
+    network.set_link(1, 3, true);
+    network.run(Duration::from_secs(5));
+    network.settle();
+    assert_eq!(network.ends(4, 0, LAN_A), [(3, VrfId(0))]);
+}
+
+#[test]
 fn a_refresh_repeats_routes_and_changes_nothing() {
     let mut network = settled(&chain());
     let before = network.routers[2].bgp.neighbour(id(0)).unwrap().counters.announcements_received;

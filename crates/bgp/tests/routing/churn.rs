@@ -14,11 +14,14 @@ use bgp::{LabelBinding, NeighbourId, Source};
 use super::network::Network;
 use super::region::{Region, site, vrf};
 
+/// A way to a prefix, without its label.
+type Way = (Source, IpAddr, RouteDistinguisher);
+
 /// Everything that two equal networks agree on: all but the values of labels and the clock.
 #[derive(Debug, PartialEq)]
 struct Picture {
     routes: BTreeMap<VpnPrefix, Vec<(Source, IpAddr, PathAttributes, PathState)>>,
-    vrfs: BTreeMap<(VrfId, Prefix), Vec<(Source, IpAddr, RouteDistinguisher)>>,
+    vrfs: BTreeMap<(VrfId, Prefix), Vec<Way>>,
     ends: BTreeMap<(VrfId, Prefix), Vec<(usize, VrfId)>>,
     sent: BTreeMap<(NeighbourId, VpnPrefix), IpAddr>,
     labels: BTreeMap<(LabelSpace, Option<VrfId>, Option<IpAddr>), usize>,
@@ -83,9 +86,47 @@ struct Churn {
     region: Region,
     network: Network,
     cut: BTreeSet<(usize, usize)>,
+    /// What each VRF ever announced.
+    announced: BTreeSet<(usize, VrfId, Prefix)>,
 }
 
 impl Churn {
+    fn new(seed: u64) -> Self {
+        let region = region();
+        let mut churn = Self {
+            rng: Rng::new(seed),
+            network: Network::new(seed, region.configs()),
+            region,
+            cut: BTreeSet::new(),
+            announced: BTreeSet::new(),
+        };
+        churn.note_announced();
+        churn
+    }
+
+    fn note_announced(&mut self) {
+        for (router, config) in self.region.configs().into_iter().enumerate() {
+            for vrf in config.vrfs {
+                let prefixes = vrf.export.iter().map(|export| (router, vrf.id, export.prefix));
+                self.announced.extend(prefixes);
+            }
+        }
+    }
+
+    /// At any moment: labels may lead nowhere, but never to a VRF that did not announce the prefix.
+    fn check_no_stray(&self) {
+        for (router, state) in self.network.routers.iter().enumerate() {
+            for (&(vrf, prefix), paths) in &state.vrfs {
+                let ends = paths.iter().filter_map(|path| self.network.walk(router, path).ok());
+                for (end, into) in ends {
+                    assert!(
+                        self.announced.contains(&(end, into, prefix)),
+                        "{prefix} of router {router} {vrf} led to router {end} {into}"
+                    );
+                }
+            }
+        }
+    }
     fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.rng.below(u64::try_from(bound).unwrap())).unwrap()
     }
@@ -154,6 +195,7 @@ impl Churn {
                 plan.exports.clear();
             }
         }
+        self.note_announced();
         for (router, config) in self.region.configs().into_iter().enumerate() {
             if self.rng.chance(700_000) {
                 self.network.set_config(router, config);
@@ -178,17 +220,12 @@ impl Churn {
 }
 
 fn history_is_forgotten(seed: u64, steps: u32) {
-    let region = region();
-    let mut churn = Churn {
-        rng: Rng::new(seed),
-        network: Network::new(seed, region.configs()),
-        region,
-        cut: BTreeSet::new(),
-    };
+    let mut churn = Churn::new(seed);
     for _ in 0..steps {
         churn.step();
         let wait = [1, 4, 30, 700, 8000][churn.below(5)];
         churn.network.run(Duration::from_millis(wait));
+        churn.check_no_stray();
     }
     churn.heal();
     let mut fresh = Network::new(seed + 1000, churn.region.configs());

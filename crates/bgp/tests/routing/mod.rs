@@ -3,6 +3,7 @@
 mod carries;
 mod churn;
 mod configures;
+mod constrains;
 mod limits;
 mod network;
 mod refuses;

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use base::{AsNumber, Duration, Instant, Label, Rng, RouterId};
-use bgp::nlri::VpnNlri;
+use bgp::nlri::{Membership, VpnNlri};
 use bgp::policy::RejectReason;
 use bgp::route::{AsSegment, Family, PathAttributes, VpnPrefix};
 use bgp::session::{self, Event, Session};
-use bgp::update::Writer;
+use bgp::update::{Writer, encode_end_of_rib};
 use bgp::{Config, Instance, LabelBlock, Neighbour, NeighbourKind, Output, SiteFilter};
 
 use super::network::id;
@@ -69,13 +69,18 @@ pub(crate) fn honest() -> PathAttributes {
 
 impl Rogue {
     pub(crate) fn new(config: Config) -> Self {
+        Self::of_as(SITE_AS, config)
+    }
+
+    /// Speaks whatever families the core router speaks.
+    pub(crate) fn of_as(local_as: AsNumber, config: Config) -> Self {
         let settings = session::Config {
-            local_as: SITE_AS,
+            local_as,
             peer_as: REGION,
             router_id: RouterId(Ipv4Addr::new(10, 255, 0, 2)),
             hold_time: 90,
             connect_retry: Duration::from_secs(5),
-            families: vec![Family::VpnIpv4],
+            families: config.neighbours[0].families.clone(),
             passive: false,
         };
         let now = Instant::ZERO;
@@ -173,8 +178,38 @@ impl Rogue {
             writer.push_vpn(&VpnNlri { key, label: Label::new(label) });
         }
         writer.finish();
-        self.core.handle_bytes(self.now, id(0), &bytes);
+        self.send(&bytes);
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.core.handle_bytes(self.now, id(0), bytes);
         self.run(Duration::from_millis(10));
+    }
+
+    pub(crate) fn ask(&mut self, membership: Membership, local_as: AsNumber) {
+        let mut attributes = PathAttributes::originated();
+        if local_as == REGION {
+            attributes.local_pref = Some(100);
+        } else {
+            attributes.as_path = vec![AsSegment::Sequence(vec![local_as])];
+        }
+        let mut bytes = Vec::new();
+        let family = Family::RouteTargetConstrain;
+        let mut writer = Writer::announce(family, &attributes, PEER, true, &mut bytes).unwrap();
+        writer.push_membership(membership);
+        writer.finish();
+        self.send(&bytes);
+    }
+
+    pub(crate) fn end_of_rib(&mut self, family: Family) {
+        let mut bytes = Vec::new();
+        encode_end_of_rib(family, &mut bytes);
+        self.send(&bytes);
+    }
+
+    /// How many routes it was sent.
+    pub(crate) fn sent(&self) -> usize {
+        self.core.neighbour(id(0)).unwrap().sent
     }
 
     pub(crate) fn rejected(&self, reason: RejectReason) -> u64 {

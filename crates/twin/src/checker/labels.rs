@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use base::{Label, LabelSpace, PortId, Prefix, VrfId};
+use model::plan::{Application, Community};
 use router::tables::{Hop, LabelAction, Path, VrfRoute};
 use router::{Router, tables};
 
@@ -31,27 +32,31 @@ struct Place {
 /// What is wrong; empty where every label ends where it should.
 #[must_use]
 pub fn check(twin: &Twin) -> Vec<String> {
-    let mut problems = Vec::new();
     let walker = Walker { twin };
-    for (number, router) in twin.engine.routers() {
-        for (id, vrf) in router.tables().vrfs() {
-            for (prefix, route) in vrf.routes.iter() {
-                let VrfRoute::Remote { paths } = route else { continue };
-                for path in paths {
-                    if problems.len() >= PROBLEMS_MAX {
-                        return problems;
-                    }
-                    if let Err(problem) = walker.follow(number, router, id, prefix, path) {
-                        let name = router.config().name.as_str();
-                        problems.push(format!("{name}: route {prefix}: {problem}"));
-                    }
-                }
-            }
-        }
-    }
-    problems
+    let routers = twin.engine.routers();
+    let problems = routers.flat_map(|(number, router)| {
+        paths(router).filter_map(move |(vrf, prefix, path)| {
+            let problem = walker.follow(number, router, vrf, prefix, path).err()?;
+            Some(format!("{}: route {prefix}: {problem}", router.config().name))
+        })
+    });
+    problems.take(PROBLEMS_MAX).collect()
 }
 
+/// Every path of every VRF route of a router.
+fn paths(router: &Router) -> impl Iterator<Item = (VrfId, Prefix, &Path)> {
+    router.tables().vrfs().flat_map(|(id, vrf)| {
+        vrf.routes.iter().flat_map(move |(prefix, route)| {
+            let paths = match route {
+                VrfRoute::Remote { paths } => paths.as_slice(),
+                VrfRoute::Attached { .. } | VrfRoute::Local => &[],
+            };
+            paths.iter().map(move |path| (id, prefix, path))
+        })
+    })
+}
+
+#[derive(Clone, Copy)]
 struct Walker<'a> {
     twin: &'a Twin,
 }
@@ -108,23 +113,24 @@ impl Walker<'_> {
         if !holds {
             return Err(format!("ends at {} where it is not attached", end.config().name));
         }
-        let related = from == to
-            || self.twin.plan().communities.iter().any(|community| {
-                let touches = |network: &Option<String>| {
-                    network.as_ref().is_some_and(|network| {
-                        community.members.contains(network)
-                            || self.twin.plan().applications.iter().any(|application| {
-                                application.virtual_network == *network
-                                    && community.applications.contains(&application.name)
-                            })
-                    })
-                };
-                touches(&from) && touches(&to)
-            });
-        if related {
+        if from == to || from.as_ref().zip(to.as_ref()).is_some_and(|(a, b)| self.related(a, b)) {
             return Ok(());
         }
         Err(format!("leads from {from:?} into {to:?}"))
+    }
+
+    /// Whether one community touches both virtual networks.
+    fn related(&self, a: &str, b: &str) -> bool {
+        let plan = self.twin.plan();
+        let touches = |community: &Community, network: &str| {
+            let offers = |application: &Application| {
+                application.virtual_network == network
+                    && community.applications.contains(&application.name)
+            };
+            community.members.iter().any(|member| member == network)
+                || plan.applications.iter().any(offers)
+        };
+        plan.communities.iter().any(|community| touches(community, a) && touches(community, b))
     }
 
     fn hops(

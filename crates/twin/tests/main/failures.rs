@@ -54,7 +54,8 @@ fn a_pair_without_any_way_is_reported_as_impossible_and_not_as_delivered() {
 #[test]
 fn random_faults_leave_no_damage_behind() {
     let plan = plan("six-sites");
-    for seed in 1..=6 {
+    // 110 and 136: the network counted as converged while TCP still had a label to deliver.
+    for seed in [1, 2, 3, 4, 110, 136] {
         let finding = search::run(&plan, seed, Extent::Full);
         assert_eq!(finding.problems, Vec::<String>::new(), "{finding:#?}");
     }

@@ -1,0 +1,168 @@
+//! Measurements: a name, a command, the figures it reports, and the median of several runs.
+//!
+//! The section of `docs/performance.md` that belongs to a measurement stands between two comments
+//! and is written anew each time, with the machine and the date, so that a figure is never without
+//! them.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, bail};
+
+use crate::smoke;
+use crate::workspace::{Workspace, run as run_command, stdout};
+
+const DOCUMENT: &str = "docs/performance.md";
+
+/// How often a measurement is repeated: odd, so that the median is one of the runs.
+const RUNS: usize = 5;
+
+/// A measurement: what is run and which numbers of its JSON report are kept.
+struct Bench {
+    name: &'static str,
+    what: &'static str,
+    arguments: &'static [&'static str],
+    figures: &'static [(&'static str, &'static str)],
+}
+
+const BENCHES: [Bench; 1] = [Bench {
+    name: "sussex",
+    what: "The reference network from cold start until every pair has been tried",
+    arguments: &smoke::UP,
+    figures: &[("wall_time_s", "s"), ("peak_memory_mib", "MiB")],
+}];
+
+/// One figure over all runs, in ascending order.
+struct Figure {
+    key: &'static str,
+    unit: &'static str,
+    values: Vec<f64>,
+}
+
+/// Runs the measurement called `name`, or lists the names.
+pub(crate) fn run(workspace: &Workspace, name: Option<&str>, write: bool) -> anyhow::Result<()> {
+    let Some(name) = name else {
+        for bench in &BENCHES {
+            println!("{:10} {}", bench.name, bench.what);
+        }
+        return Ok(());
+    };
+    let Some(bench) = BENCHES.iter().find(|bench| bench.name == name) else {
+        bail!("no measurement `{name}`\nhint: `cargo xtask bench` lists them");
+    };
+    let section = section(bench, &measure(workspace, bench)?, &machine(workspace)?);
+    print!("{section}");
+    if write {
+        let old = workspace.read(DOCUMENT).unwrap_or_else(|_| "# Performance\n".to_owned());
+        workspace.write(DOCUMENT, &with_section(&old, bench.name, &section))?;
+    }
+    Ok(())
+}
+
+fn measure(workspace: &Workspace, bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let mut build = workspace.cargo();
+    build.args(["build", "--quiet", "--release", "--package", "weald"]);
+    run_command(build)?;
+    let program = workspace.metadata(false)?.target_directory.join("release/weald");
+    let mut figures: Vec<Figure> =
+        bench.figures.iter().map(|&(key, unit)| Figure { key, unit, values: Vec::new() }).collect();
+    for run in 1..=RUNS {
+        eprintln!("run {run} of {RUNS}");
+        let mut command = workspace.command(&program);
+        command.args(bench.arguments);
+        let report = stdout(command)?;
+        let report = serde_json::from_str(&report).context("the report is not JSON")?;
+        for figure in &mut figures {
+            let value = smoke::number(&report, None, figure.key)
+                .with_context(|| format!("`{}` is missing from the report", figure.key))?;
+            figure.values.push(value);
+        }
+    }
+    for figure in &mut figures {
+        figure.values.sort_by(f64::total_cmp);
+    }
+    Ok(figures)
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The machine, the system, the compiler and the date, as the system tells them.
+fn machine(workspace: &Workspace) -> anyhow::Result<String> {
+    let line = |program: &str, arguments: &[&str]| -> anyhow::Result<String> {
+        let mut command = workspace.command(program);
+        command.args(arguments);
+        Ok(stdout(command)?.trim().to_owned())
+    };
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown processor", |(_, model)| model.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let system = line("uname", &["-s", "-r", "-m"])?;
+    let compiler = line("rustc", &["--version"])?;
+    let date = line("date", &["-u", "+%Y-%m-%d"])?;
+    Ok(format!("{date}, {model}, {cores} cores, {system}, {compiler}"))
+}
+
+fn section(bench: &Bench, figures: &[Figure], machine: &str) -> String {
+    let mut text = format!("## {}\n\n{}.\n", bench.name, bench.what);
+    let _ = write!(text, "Median of {RUNS} runs of `weald {}`; ", bench.arguments.join(" "));
+    let _ = writeln!(text, "{machine}.\n");
+    text.push_str("| figure | median | least | most |\n|---|---|---|---|\n");
+    for Figure { key, unit, values } in figures {
+        let (least, most) = (values.first(), values.last());
+        let _ = writeln!(
+            text,
+            "| `{key}` | {:.2} {unit} | {:.2} | {:.2} |",
+            median(values),
+            least.copied().unwrap_or(f64::NAN),
+            most.copied().unwrap_or(f64::NAN),
+        );
+    }
+    text
+}
+
+/// The document with the section called `name` replaced, or appended where it had none.
+fn with_section(document: &str, name: &str, section: &str) -> String {
+    let (begin, end) = (format!("<!-- bench: {name} -->"), format!("<!-- end: {name} -->"));
+    let block = format!("{begin}\n{section}{end}");
+    let parts = document.split_once(&begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(&end)?;
+        Some((before, after))
+    });
+    match parts {
+        Some((before, after)) => format!("{before}{block}{after}"),
+        None => format!("{}\n\n{block}\n", document.trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BENCHES, Figure, median, section, with_section};
+
+    #[test]
+    fn the_median_is_the_middle_run() {
+        assert_eq!(median(&[1.0, 2.0, 40.0]), 2.0);
+        assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_section_is_appended_once_and_then_replaced() {
+        let once = with_section("# Performance\n", "a", "one\n");
+        let twice = with_section(&once, "b", "two\n");
+        let again = with_section(&twice, "a", "three\n");
+        let expected = "# Performance\n\n<!-- bench: a -->\nthree\n<!-- end: a -->\n\n\
+            <!-- bench: b -->\ntwo\n<!-- end: b -->\n";
+        assert_eq!(again, expected);
+    }
+
+    #[test]
+    fn a_section_names_the_machine_and_every_figure() {
+        let figures = [Figure { key: "wall_time_s", unit: "s", values: vec![1.0, 2.0, 4.0] }];
+        let text = section(&BENCHES[0], &figures, "some machine");
+        assert!(text.contains("some machine"));
+        assert!(text.contains("| `wall_time_s` | 2.00 s | 1.00 | 4.00 |"));
+    }
+}
