@@ -20,6 +20,8 @@ pub struct Plan {
     pub region: String,
     /// The plan's number.
     pub generation: u64,
+    /// Every point of presence.
+    pub pops: Vec<Pop>,
     /// Every router, core routers first, then by name.
     pub routers: Vec<RouterConfig>,
     /// Every link, by name.
@@ -32,6 +34,16 @@ pub struct Plan {
     pub applications: Vec<Application>,
     /// Every community in force.
     pub communities: Vec<Community>,
+}
+
+/// A place with one or more core routers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pop {
+    /// The name, unique in the region: `lewes`.
+    pub name: String,
+    /// Names of its routers.
+    pub routers: Vec<String>,
 }
 
 /// A link between two ports.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use intent::{Date, Intent, Lock, Problem};
 use model::config::Vrf;
-use model::plan::Plan;
+use model::plan::{Plan, Pop};
 
 use crate::access::Access;
 use crate::core_router::Core;
@@ -47,10 +47,14 @@ pub fn compile(
     let routers = cores.chain(sites).collect();
     let mut links: Vec<_> = core.plan_links().chain(access.plan_links()).collect();
     links.sort_by(|a, b| a.name.cmp(&b.name));
+    let pops = intent.pops.iter();
+    let pops =
+        pops.map(|pop| Pop { name: pop.name.clone(), routers: pop.router_names().collect() });
     *lock = lock_after;
     Ok(Plan {
         region: intent.region.name.clone(),
         generation,
+        pops: pops.collect(),
         routers,
         links,
         sites: promises.sites,

@@ -86,10 +86,7 @@ impl<'a> Services<'a> {
         let mut services = Self {
             routers: BTreeMap::new(),
             pools: BTreeMap::new(),
-            infrastructure: vec![
-                intent.pools.loopbacks.into(),
-                intent.pools.loopbacks_v6.into(),
-            ],
+            infrastructure: vec![intent.pools.loopbacks.into(), intent.pools.loopbacks_v6.into()],
             applications: BTreeMap::new(),
             communities,
             network_targets: BTreeMap::new(),

@@ -1,11 +1,12 @@
-//! Every single failure of the core: each link, each router, one after the other.
+//! Every single failure of the core: each link, each router, each point of presence, one after the
+//! other.
 //!
 //! For each: strike, wait until the network has converged, test every pair that the remaining
 //! topology can connect, mend, wait again. Probes between random hosts run all the while, so that
 //! isolation is watched during convergence too.
 
 use base::Duration;
-use model::config::Role;
+use model::config::{Role, RouterConfig};
 use model::plan::LinkKind;
 use router::ConfigErrors;
 use serde::Serialize;
@@ -39,21 +40,42 @@ impl Outcome {
     }
 }
 
+/// A failure and how it is mended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What happens, all at once.
+    pub strikes: Vec<Fault>,
+    /// What undoes it.
+    pub mends: Vec<Fault>,
+}
+
+impl Failure {
+    fn of_routers(numbers: impl Iterator<Item = usize> + Clone) -> Self {
+        Self {
+            strikes: numbers.clone().map(Fault::RouterDown).collect(),
+            mends: numbers.map(Fault::RouterUp).collect(),
+        }
+    }
+}
+
 impl Twin {
-    /// Every single failure of the core.
+    /// Every single failure of the core: links, routers, and points of presence with more than
+    /// one router.
     #[must_use]
-    pub fn single_failures(&self) -> Vec<(Fault, Fault)> {
+    pub fn single_failures(&self) -> Vec<Failure> {
         let plan = self.plan();
-        let links = plan.links.iter().enumerate().filter(|(_, l)| l.kind == LinkKind::Core).map(
-            |(number, _)| (Fault::Link(number, LinkState::Cut), Fault::Link(number, LinkState::Up)),
-        );
-        let routers = plan
-            .routers
-            .iter()
-            .enumerate()
-            .filter(|(_, router)| router.role == Role::Core)
-            .map(|(number, _)| (Fault::RouterDown(number), Fault::RouterUp(number)));
-        links.chain(routers).collect()
+        let core = |router: &RouterConfig| router.role == Role::Core;
+        let links = plan.links.iter().enumerate().filter(|(_, link)| link.kind == LinkKind::Core);
+        let links = links.map(|(number, _)| Failure {
+            strikes: vec![Fault::Link(number, LinkState::Cut)],
+            mends: vec![Fault::Link(number, LinkState::Up)],
+        });
+        let routers = plan.routers.iter().enumerate().filter(|(_, router)| core(router));
+        let routers = routers.map(|(number, _)| Failure::of_routers([number].into_iter()));
+        let pops = plan.pops.iter().filter(|pop| pop.routers.len() > 1).map(|pop| {
+            Failure::of_routers(pop.routers.iter().filter_map(|name| self.router_number(name)))
+        });
+        links.chain(routers).chain(pops).collect()
     }
 
     /// Strikes, lets the network converge, tests, mends, and lets it converge again.
@@ -62,13 +84,12 @@ impl Twin {
     /// A router refuses its configuration when it is started again.
     pub fn fail_and_mend(
         &mut self,
-        strikes: &[Fault],
-        mends: &[Fault],
+        failure: &Failure,
         extent: Extent,
     ) -> Result<Outcome, ConfigErrors> {
         self.set_patrol(true);
-        let failure =
-            strikes.iter().map(|&fault| self.describe_fault(fault)).collect::<Vec<_>>().join(", ");
+        let Failure { strikes, mends } = failure;
+        let words: Vec<String> = strikes.iter().map(|&one| self.describe_fault(one)).collect();
         let start = self.now();
         for &fault in strikes {
             self.strike(fault)?;
@@ -85,6 +106,6 @@ impl Twin {
         self.set_patrol(false);
         let breaches = self.breaches().len();
         let converged_ms = if mended.is_ok() { converged_ms } else { None };
-        Ok(Outcome { failure, converged_ms, survey, breaches })
+        Ok(Outcome { failure: words.join(", "), converged_ms, survey, breaches })
     }
 }
