@@ -3,4 +3,5 @@
 mod bring_up;
 mod failures;
 mod misbehaviour;
+mod mistakes;
 mod region;
