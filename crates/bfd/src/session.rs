@@ -181,7 +181,10 @@ impl Session {
         self.port_up = up;
         self.owes_packet = false;
         self.owes_final = false;
-        if !up {
+        if up {
+            // RFC 5882 §3.2: nothing is known yet of the path that came back with the port.
+            self.failed = false;
+        } else {
             self.apply(now, Event::PathDown);
         }
         self.settle(now);

@@ -413,7 +413,9 @@ fn a_port_going_down_is_a_failure_at_once_and_sends_nothing() {
     }
     assert!(wakes <= 1);
 
+    assert_eq!(session.hint(), Hint::Failed);
     session.handle_port(Instant::ZERO + ms(900), true);
+    assert_eq!(session.hint(), Hint::NoOpinion);
     let sent = packets(&mut session);
     assert_eq!(
         (sent.len(), sent[0].state, sent[0].diagnostic),

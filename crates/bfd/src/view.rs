@@ -1,7 +1,7 @@
 //! What a session tells people and its clients.
 //!
-//! Standards: RFC 5882 §3.2 (what a client concludes from a session), §4.2 (an administrative
-//! shutdown is no failure of the path).
+//! Standards: RFC 5882 §3.2 (an administrative shutdown is no failure of the path), §4.2 (what a
+//! client concludes from a session).
 //! Not implemented: none.
 
 use core::fmt;

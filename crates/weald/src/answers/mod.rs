@@ -1,0 +1,30 @@
+//! Answers to what a running network is asked: data for programs and text for people, from one
+//! look at the network.
+
+mod cut;
+mod ping;
+mod show;
+mod status;
+mod thing;
+mod trace;
+
+use crate::control::request::Request;
+use crate::control::response::Answer;
+use crate::failure::Failure;
+use crate::network::Network;
+
+/// Answers a request.
+pub(crate) fn answer(network: &mut Network, request: &Request) -> Result<Answer, Failure> {
+    match request {
+        Request::Status(status) => match &status.name {
+            Some(name) => thing::answer(network, name),
+            None => Ok(status::answer(network)),
+        },
+        Request::Ping(probe) => ping::answer(network, probe),
+        Request::Trace(probe) => trace::answer(network, probe),
+        Request::Show(show) => show::answer(network, show),
+        Request::Cut(cut) => cut::cut(network, &cut.name, cut.silent),
+        Request::Mend(mend) => cut::mend(network, mend.name.as_deref()),
+        Request::Down => Err(Failure::input("the network cannot be stopped from within")),
+    }
+}

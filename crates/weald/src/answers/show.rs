@@ -1,0 +1,254 @@
+//! `weald show`: a router's tables, and why each path is used or not.
+
+use core::net::IpAddr;
+
+use base::{LabelSpace, Prefix};
+use model::view::{HopView, LabelView, RouterView, VrfRouteView};
+
+use crate::control::request::{Routes, Show};
+use crate::control::response::Answer;
+use crate::failure::Failure;
+use crate::network::names::{find_router, unknown};
+use crate::network::{Event, Network};
+use crate::screen::{Align, Table, moment, number};
+
+/// Shows a table.
+pub(crate) fn answer(network: &Network, show: &Show) -> Result<Answer, Failure> {
+    match show {
+        Show::Routes(asked) => routes(network, asked),
+        Show::Global(named) => global(network, &named.router),
+        Show::Labels(named) => labels(network, &named.router),
+        Show::Neighbours(named) => {
+            let name = find_router(network.plan(), &named.router)?;
+            let view = network.view(name).ok_or_else(|| without_power(name))?;
+            Ok(Answer::new(&view, neighbours(&view)))
+        }
+        Show::Events => Ok(events(network)),
+    }
+}
+
+/// The failure of asking a router that does not run.
+fn without_power(router: &str) -> Failure {
+    Failure::network(format!("`{router}` has no power")).hint(format!("weald mend {router}"))
+}
+
+/// What a route must have to do with.
+enum Wanted {
+    All,
+    Holding(IpAddr),
+    Within(Prefix),
+}
+
+impl Wanted {
+    fn read(text: Option<&str>) -> Result<Self, Failure> {
+        let Some(text) = text else { return Ok(Self::All) };
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Holding(address));
+        }
+        text.parse().map(Self::Within).map_err(|_| {
+            Failure::input(format!("`{text}` is no address and no prefix"))
+                .hint("write `10.2.0.7` or `10.2.0.0/16`, without host bits")
+        })
+    }
+
+    fn fits(&self, prefix: Prefix) -> bool {
+        match self {
+            Self::All => true,
+            Self::Holding(address) => prefix.contains(*address),
+            Self::Within(wanted) => {
+                (wanted.len() <= prefix.len() && wanted.contains(prefix.addr()))
+                    || (prefix.len() <= wanted.len() && prefix.contains(wanted.addr()))
+            }
+        }
+    }
+}
+
+fn routes(network: &Network, asked: &Routes) -> Result<Answer, Failure> {
+    let name = find_router(network.plan(), &asked.router)?;
+    let wanted = Wanted::read(asked.prefix.as_deref())?;
+    let config = network.plan().routers.iter().find(|router| router.name == name);
+    let vrfs = config.map_or(&[][..], |config| config.vrfs.as_slice());
+    if let Some(vrf) = &asked.vrf {
+        let known = vrfs.iter().any(|one| one.name == *vrf || one.virtual_network == *vrf);
+        if !known {
+            let names = vrfs.iter().map(|vrf| vrf.name.as_str());
+            return Err(unknown(&format!("vrf of `{name}`"), vrf, names));
+        }
+    }
+    let mut routes =
+        network.vrf_routes(name, asked.vrf.as_deref()).ok_or_else(|| without_power(name))?;
+    routes.retain(|route| wanted.fits(route.prefix));
+    let text = if vrfs.is_empty() {
+        format!("`{name}` has no vrf: virtual networks end at site routers\n")
+    } else {
+        routes_text(&routes)
+    };
+    Ok(Answer::new(&routes, text))
+}
+
+fn routes_text(routes: &[VrfRouteView]) -> String {
+    let mut text = String::new();
+    let mut vrf = "";
+    for route in routes {
+        if route.vrf != vrf {
+            vrf = &route.vrf;
+            text.push_str(&format!("vrf {vrf}\n"));
+        }
+        text.push_str(&format!("  {}  {}\n", route.prefix, route.forwarding));
+        for path in &route.paths {
+            let mark = if path.used { '*' } else { ' ' };
+            text.push_str(&format!(
+                "   {mark} from {} next hop {} label {} rd {}\n",
+                path.neighbour, path.next_hop, path.label, path.rd
+            ));
+            let via = if path.as_path.is_empty() { "no AS" } else { &path.as_path };
+            text.push_str(&format!("       {}; as path: {via}\n", path.reason));
+        }
+    }
+    text.push_str(&format!("{} routes; `*` marks the path in use\n", number(routes.len() as u64)));
+    text
+}
+
+fn hops(hops: &[HopView]) -> String {
+    let one = |hop: &HopView| {
+        let labels: Vec<_> = hop.labels.iter().map(ToString::to_string).collect();
+        let under =
+            if labels.is_empty() { String::new() } else { format!(" under {}", labels.join(" ")) };
+        format!("{} {}{under}", hop.port, hop.neighbour)
+    };
+    hops.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn global(network: &Network, router: &str) -> Result<Answer, Failure> {
+    let name = find_router(network.plan(), router)?;
+    let routes = network.global_routes(name).ok_or_else(|| without_power(name))?;
+    let mut table =
+        Table::new(&[("prefix", Align::Left), ("metric", Align::Right), ("via", Align::Left)]);
+    for route in &routes {
+        table.row([route.prefix.to_string(), route.metric.to_string(), hops(&route.hops)]);
+    }
+    let text = if table.is_empty() {
+        format!("`{name}` has no routes of the region: it is not in the core\n")
+    } else {
+        table.text()
+    };
+    Ok(Answer::new(&routes, text))
+}
+
+fn labels(network: &Network, router: &str) -> Result<Answer, Failure> {
+    let name = find_router(network.plan(), router)?;
+    let labels = network.labels(name).ok_or_else(|| without_power(name))?;
+    let config = network.plan().routers.iter().find(|router| router.name == name);
+    let space = |label: &LabelView| match label.space {
+        LabelSpace::Platform => "platform".to_owned(),
+        LabelSpace::Port(port) => {
+            let index = usize::try_from(port.0).unwrap_or(usize::MAX);
+            let port = config.and_then(|config| config.ports.get(index));
+            port.map_or_else(String::new, |port| port.name.clone())
+        }
+    };
+    let columns = [
+        ("label", Align::Right),
+        ("space", Align::Left),
+        ("action", Align::Left),
+        ("via", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for label in &labels {
+        let (action, via) = (label.action.clone(), hops(&label.hops));
+        table.row([label.label.to_string(), space(label), action, via]);
+    }
+    let text = format!("{}{} labels\n", table.text(), number(labels.len() as u64));
+    Ok(Answer::new(&labels, text))
+}
+
+/// A router's adjacencies and sessions as tables.
+pub(crate) fn neighbours(view: &RouterView) -> String {
+    let mut text = String::new();
+    if !view.adjacencies.is_empty() {
+        let columns = ["adjacency with", "on port", "state", "since", "why not"];
+        let mut table = Table::of_words(&columns);
+        for one in &view.adjacencies {
+            let port = view.ports.iter().find(|port| port.port == one.port);
+            table.row([
+                one.neighbour.clone(),
+                port.map_or_else(String::new, |port| port.name.clone()),
+                one.state.clone(),
+                moment(one.since),
+                one.reason.clone().unwrap_or_default(),
+            ]);
+        }
+        text.push_str(&table.text());
+    }
+    if !view.sessions.is_empty() {
+        let columns = [
+            ("session with", Align::Left),
+            ("address", Align::Left),
+            ("state", Align::Left),
+            ("since", Align::Right),
+            ("accepted", Align::Right),
+            ("sent", Align::Right),
+            ("refused", Align::Right),
+            ("why not", Align::Left),
+        ];
+        let mut table = Table::new(&columns);
+        for one in &view.sessions {
+            table.row([
+                one.neighbour.clone(),
+                one.address.to_string(),
+                one.state.clone(),
+                moment(one.since),
+                one.accepted.to_string(),
+                one.sent.to_string(),
+                one.refused.values().sum::<u64>().to_string(),
+                one.reason.clone().unwrap_or_default(),
+            ]);
+        }
+        text.push_str(&table.text());
+        for one in &view.sessions {
+            for (reason, count) in &one.refused {
+                text.push_str(&format!(
+                    "{count} routes from {} refused: {reason}\n",
+                    one.neighbour
+                ));
+            }
+        }
+    }
+    text
+}
+
+fn events(network: &Network) -> Answer {
+    /// What fits on a screen.
+    const SHOWN: usize = 40;
+    let events: Vec<&Event> = network.events().collect();
+    let mut table =
+        Table::new(&[("at", Align::Right), ("router", Align::Left), ("what", Align::Left)]);
+    for event in events.iter().skip(events.len().saturating_sub(SHOWN)) {
+        table.row([moment(event.at), event.router.clone(), event.text.clone()]);
+    }
+    Answer::new(&events, table.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Wanted;
+
+    #[test]
+    fn routes_are_found_by_address_by_what_holds_them_and_by_what_they_hold() {
+        let route = "10.2.0.0/24".parse().unwrap();
+        let cases = [
+            (None, true),
+            (Some("10.2.0.7"), true),
+            (Some("10.2.1.7"), false),
+            (Some("10.2.0.0/16"), true),
+            (Some("10.2.0.0/24"), true),
+            (Some("10.2.0.128/25"), true),
+            (Some("10.3.0.0/16"), false),
+            (Some("fd00::/8"), false),
+        ];
+        for (text, fits) in cases {
+            assert_eq!(Wanted::read(text).ok().unwrap().fits(route), fits, "{text:?}");
+        }
+        assert_eq!(Wanted::read(Some("10.2.0.7/16")).err().unwrap().code(), 2);
+    }
+}

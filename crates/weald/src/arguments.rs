@@ -1,0 +1,203 @@
+//! What can be typed.
+//!
+//! Commands that ask a running network are the requests of [`crate::control::request`] themselves,
+//! so that what is typed is what is sent.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use intent::Date;
+
+use crate::control::request::Request;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything is as it should be
+  1  the network does not do what it should, does not have what was named, or does not run
+  2  what was typed or what is in the files cannot be used
+
+Examples:
+  weald check examples/sussex
+  weald up examples/sussex
+  weald status            (in another terminal)";
+
+/// A private MPLS network shared by many organisations: check it, run it, ask it.
+#[derive(Debug, Parser)]
+#[command(name = "weald", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Path of the control socket of a running network, instead of `$WEALD_SOCKET` or the default
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Validate an intent and compile it, without writing or starting anything
+    #[command(after_help = "Example:\n  weald check examples/sussex")]
+    Check(Check),
+    /// Compile an intent to one configuration per router, and allot the numbers it needs
+    #[command(after_help = "\
+The plan holds the region's keys: a file is made readable for its owner only.
+The plan's number is one more than that of the plan that the file has, where a router changes.
+
+Example:
+  weald compile examples/sussex --out /tmp/sussex-plan.json")]
+    Compile(Compile),
+    /// Start every router of a region on this machine, test every promise, and stay up
+    #[command(after_help = "\
+Examples:
+  weald up examples/sussex
+  weald up examples/two-pops --once --json")]
+    Up(Up),
+    #[command(flatten)]
+    Ask(Request),
+    /// Run a region under random faults, one run per seed
+    #[command(
+        hide = true,
+        after_help = "Example:\n  weald search examples/six-sites --seeds 20 --from 1"
+    )]
+    Search(Search),
+    /// Let every core link, core router and point of presence fail, one after the other
+    #[command(hide = true, after_help = "Example:\n  weald sweep examples/six-sites")]
+    Sweep(Sweep),
+    /// Print the JSON Schema of `network.toml` or `services.toml`
+    #[command(after_help = "Example:\n  weald schema network > network.schema.json")]
+    Schema {
+        /// Of which file
+        file: SchemaFile,
+    },
+    /// Print a completion script
+    #[command(after_help = "\
+Example:
+  weald completions bash > ~/.local/share/bash-completion/completions/weald")]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The day communities must not have expired on [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Write the plan to a file, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The day communities must not have expired on [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Print the result and exit: 0 only where every promise is kept
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Everything random comes from this number: the same seed, the same run
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Test one in N pairs of one virtual network only [N: 20]
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "20",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub(crate) quick: Option<u64>,
+    /// The day communities must not have expired on [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// The folder of the intent
+    #[arg(value_name = "DIR", default_value = "examples/six-sites")]
+    pub(crate) folder: PathBuf,
+    /// How many seeds to try
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) from: u64,
+    /// Test one in K pairs of one virtual network only
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) share: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Test every pair under every failure, instead of one in 20
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Everything random comes from this number
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFile {
+    /// Of `network.toml`
+    Network,
+    /// Of `services.toml`
+    Services,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use clap::CommandFactory as _;
+
+    fn walk(command: &mut clap::Command, path: &str, check: &mut dyn FnMut(&str, &str)) {
+        let help = command.render_long_help().to_string();
+        check(path, &help);
+        for sub in command.get_subcommands_mut() {
+            if sub.get_name() != "help" {
+                let path = format!("{path} {}", sub.get_name());
+                walk(sub, &path, check);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_has_an_example_of_its_own_command() {
+        let mut command = Arguments::command();
+        command.build();
+        let mut seen = 0;
+        walk(&mut command, "weald", &mut |path, help| {
+            seen += 1;
+            let (_, example) = help.split_once("Example").expect(path);
+            assert!(example.contains(path), "{path}: {example}");
+        });
+        assert!(seen > 15, "{seen}");
+    }
+}

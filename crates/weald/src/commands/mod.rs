@@ -1,0 +1,44 @@
+//! The commands, one module for each that works on a folder.
+
+mod check;
+mod compile;
+mod search;
+mod sweep;
+mod up;
+
+use clap::CommandFactory as _;
+
+use crate::arguments::{Arguments, Command, SchemaFile};
+use crate::control::client;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Does what was typed.
+pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let Arguments { json, socket, command } = arguments;
+    match command {
+        Command::Check(arguments) => check::run(&arguments, json),
+        Command::Compile(arguments) => compile::run(&arguments, json),
+        Command::Up(arguments) => up::run(&arguments, socket, json),
+        Command::Ask(request) => {
+            let answer = client::ask(socket, &request)?;
+            output::either(json, &answer.data, &answer.text);
+            Ok(Outcome::from(answer.good))
+        }
+        Command::Search(arguments) => search::run(&arguments, json),
+        Command::Sweep(arguments) => sweep::run(&arguments, json),
+        Command::Schema { file } => {
+            output::json(&match file {
+                SchemaFile::Network => intent::schema_network(),
+                SchemaFile::Services => intent::schema_services(),
+            });
+            Ok(Outcome::Good)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "weald", &mut script);
+            output::data(&String::from_utf8_lossy(&script));
+            Ok(Outcome::Good)
+        }
+    }
+}

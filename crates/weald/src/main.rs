@@ -1,0 +1,41 @@
+//! The command line: one binary that checks an intent, compiles it, runs the whole network, and
+//! asks a running one.
+//!
+//! - [`arguments`] is what can be typed; [`commands`] has a module for each command that works on
+//!   a folder;
+//! - [`network`] wraps the twin: names, faults, probes, and who is reached;
+//! - [`answers`] turns questions into data and text; [`control`] carries both over a Unix socket
+//!   to the process that runs the network;
+//! - [`report`] and [`screen`] are how results look, [`output`] is the only place that prints.
+//!
+//! One thread drives the network. A second one accepts on the socket and hands requests over.
+
+mod answers;
+mod arguments;
+mod commands;
+mod control;
+mod day;
+mod failure;
+mod load;
+mod network;
+mod output;
+mod progress;
+mod report;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match commands::run(arguments) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(failure) => {
+            output::note(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}

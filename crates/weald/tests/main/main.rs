@@ -1,0 +1,10 @@
+//! The real binary, from its arguments to its exit codes.
+//!
+//! [`files`] has the commands that work on a folder, [`up`] brings networks up once, [`running`]
+//! asks one that stays up, [`socket`] is about what goes over the socket.
+
+mod files;
+mod running;
+mod scene;
+mod socket;
+mod up;
