@@ -237,6 +237,12 @@ impl Connection {
                 self.phase = Phase::Open;
                 Some(Change::Opened)
             }
+            Phase::Idle if self.ends.passive && !is_waiting(state) => {
+                // It began and ended without ever being open: a handshake that was not finished.
+                self.socket().abort();
+                self.listen();
+                None
+            }
             Phase::Opening if state == State::Closed => {
                 self.phase = Phase::Idle;
                 Some(Change::Closed)
@@ -305,6 +311,11 @@ impl Connection {
     pub(crate) fn take_packet(&mut self) -> Option<Vec<u8>> {
         self.device.outgoing.pop_front()
     }
+}
+
+/// Whether a socket listens, or is about to open.
+const fn is_waiting(state: State) -> bool {
+    matches!(state, State::Listen | State::SynReceived)
 }
 
 /// Whether a packet has the SYN flag alone: a new connection of a neighbour that started anew.

@@ -127,7 +127,12 @@ impl Router {
             Verdict::Transmit { port, frame } => {
                 self.outputs.push_back(Output::Frame { port, bytes: frame });
             }
-            Verdict::Punt { port, vrf, kind, packet, .. } => {
+            Verdict::Punt { port, vrf, kind, source_mac, packet } => {
+                if let (PuntKind::Iso, Some(mac)) = (kind, source_mac) {
+                    let mut actions = Vec::new();
+                    self.resolver.overhear_peer(now, port, mac, &mut actions);
+                    self.act_on_resolver(actions);
+                }
                 if vrf.is_none() || matches!(kind, PuntKind::Arp | PuntKind::Ndp) {
                     self.handle_punt(now, port, kind, packet);
                 }
@@ -228,10 +233,12 @@ impl Router {
         found.map_or_else(|| port.to_string(), |port| port.name.clone())
     }
 
-    /// Whether packets and sessions may use a port follows from its carrier and from BFD.
+    /// Whether packets and sessions may use a port follows from its carrier and from BFD; where
+    /// IS-IS has an adjacency in spite of BFD, routes lead there and the port carries them.
     fn refresh_port(&mut self, now: Instant, port: PortId) {
         let carrier = self.carrier.get(&port).copied().unwrap_or(false);
-        let failed = self.bfd.get(&port).is_some_and(|s| s.hint() == bfd::Hint::Failed);
+        let failed = self.bfd.get(&port).is_some_and(|s| s.hint() == bfd::Hint::Failed)
+            && !self.adjacency_is_up(port);
         self.install.set_port_up(port, carrier && !failed);
         for (index, neighbour) in self.config.neighbours.iter().enumerate() {
             if translate::neighbour_port(neighbour) == Some(port) {
@@ -239,6 +246,11 @@ impl Router {
                 self.bgp.set_allowed(now, neighbour_id(index), carrier && !failed);
             }
         }
+    }
+
+    fn adjacency_is_up(&self, port: PortId) -> bool {
+        let mut adjacencies = self.isis.iter().flat_map(isis::Instance::adjacencies);
+        adjacencies.any(|one| one.port == port && one.state == isis::AdjacencyState::Up)
     }
 
     fn bfd_says(&mut self, now: Instant, port: PortId) {
@@ -312,6 +324,7 @@ impl Router {
                 }
                 isis::Output::Adjacency { port, neighbour, up, reason } => {
                     self.count_adjacencies();
+                    self.refresh_port(now, port);
                     self.outputs.push_back(Output::Event(Event::Adjacency {
                         port: self.port_name(port),
                         neighbour: neighbour.to_string(),

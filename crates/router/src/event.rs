@@ -45,20 +45,29 @@ pub enum Event {
     },
 }
 
-const fn up_or_down(up: bool) -> &'static str {
-    if up { "up" } else { "down" }
+/// `up` alone, or `down` and why.
+fn up_or_down(up: bool, reason: &str) -> String {
+    match (up, reason) {
+        (true, _) => "up".to_owned(),
+        (false, "") => "down".to_owned(),
+        (false, reason) => format!("down: {reason}"),
+    }
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Adjacency { port, neighbour, up, reason } => {
-                write!(f, "adjacency with {neighbour} on {port} is {}: {reason}", up_or_down(*up))
+                let state = up_or_down(*up, reason);
+                write!(f, "adjacency with {neighbour} on {port} is {state}")
             }
             Self::Session { neighbour, up, reason } => {
-                write!(f, "session with {neighbour} is {}: {reason}", up_or_down(*up))
+                write!(f, "session with {neighbour} is {}", up_or_down(*up, reason))
             }
-            Self::Bfd { port, state, reason } => write!(f, "bfd on {port} is {state}: {reason}"),
+            Self::Bfd { port, state, reason } => {
+                write!(f, "bfd on {port} is {state}")?;
+                if state == "down" { write!(f, ": {reason}") } else { Ok(()) }
+            }
             Self::RouteRefused { neighbour, route, reason } => {
                 write!(f, "route {route} from {neighbour} is refused: {reason}")
             }

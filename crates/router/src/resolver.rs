@@ -201,6 +201,23 @@ impl Resolver {
         actions.extend(entry.waiting.drain(..).map(Action::Release));
     }
 
+    /// The far end of a point-to-point link said something: as soon as IS-IS hears it again,
+    /// routes may lead there, and must not wait for the next question to be answered.
+    pub(crate) fn overhear_peer(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        mac: MacAddr,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(peer) = self.interfaces.get(&port).and_then(|interface| interface.peer) else {
+            return;
+        };
+        if self.entries.get(&(port, peer)).is_some_and(|entry| entry.mac.is_none()) {
+            self.learn(now, port, peer, mac, actions);
+        }
+    }
+
     /// An ARP packet came in.
     pub(crate) fn handle_arp(
         &mut self,

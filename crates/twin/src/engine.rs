@@ -54,6 +54,15 @@ pub struct Told {
     pub event: RouterEvent,
 }
 
+/// A frame as it left a router.
+#[derive(Debug)]
+pub(crate) struct Tapped {
+    pub(crate) at: Instant,
+    pub(crate) router: usize,
+    pub(crate) port: PortId,
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// How many events for people are kept.
 const TOLD_MAX: usize = 10_000;
 
@@ -76,8 +85,8 @@ pub(crate) struct Engine {
     pub(crate) arrivals: Vec<(usize, Arrival)>,
     /// What routers told people since it was last taken.
     pub(crate) told: Vec<Told>,
-    /// Frames are shown to this observer.
-    pub(crate) tap: Option<Vec<(usize, PortId, Vec<u8>)>>,
+    /// Every frame that leaves a router is noted here while somebody traces.
+    pub(crate) tap: Option<Vec<Tapped>>,
 }
 
 impl Engine {
@@ -409,7 +418,7 @@ impl Engine {
 
     fn transmit(&mut self, number: usize, port: PortId, bytes: Vec<u8>) {
         if let Some(tap) = &mut self.tap {
-            tap.push((number, port, bytes.clone()));
+            tap.push(Tapped { at: self.now, router: number, port, bytes: bytes.clone() });
         }
         let behind = self
             .wiring

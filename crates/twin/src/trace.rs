@@ -3,16 +3,17 @@
 //! A probe is sent and every frame that carries it is looked at as it leaves a router, there and
 //! back. Where it is dropped, the router and the reason are found from the counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use core::net::IpAddr;
 
-use base::{Duration, Instant, Label};
+use base::{Duration, Label};
 use model::config::Medium;
 use packet::{ethernet, gre, ip, mpls};
 use serde::Serialize;
 
 use crate::Twin;
+use crate::engine::Tapped;
 use crate::probe::{self, Flow};
 
 /// How long a packet and its answer may take.
@@ -63,7 +64,7 @@ pub struct Trace {
     pub round_trip_us: Option<u64>,
     /// Whether the answer was a refusal.
     pub refused: bool,
-    /// Where packets were dropped meanwhile, if this one did not arrive or was not answered.
+    /// What the routers that met it dropped meanwhile, if it did not arrive or was not answered.
     pub dropped: Vec<Dropped>,
 }
 
@@ -78,32 +79,32 @@ impl Twin {
         self.engine.tap = Some(Vec::new());
         let sent = self.now();
         let number = self.send_probe(from, flow, sent);
-        let mut seen: Vec<(Instant, usize, base::PortId, Vec<u8>)> = Vec::new();
         while self.now() < sent + PATIENCE {
             self.run_for(LOOK);
-            let now = self.now();
-            let tapped = self.engine.tap.as_mut().map(core::mem::take).unwrap_or_default();
-            seen.extend(tapped.into_iter().map(|(router, port, bytes)| (now, router, port, bytes)));
             if self.probe(number).is_some_and(|state| state.answered.is_some()) {
                 break;
             }
         }
-        self.engine.tap = None;
+        let seen = self.engine.tap.take().unwrap_or_default();
         let (mut there, mut back) = (Vec::new(), Vec::new());
-        for (at, router, port, bytes) in &seen {
+        let mut met: BTreeSet<usize> =
+            self.engine.lans.get(from).map(|lan| lan.router).into_iter().collect();
+        for Tapped { at, router, port, bytes } in &seen {
             let Some((labels, carried, hop_flow)) = self.read_frame(*router, *port, bytes) else {
                 continue;
             };
             if carried != number {
                 continue;
             }
+            met.insert(*router);
+            met.extend(self.engine.far_end(*router, *port).map(|(next, _)| next));
             let list = if hop_flow == flow { &mut there } else { &mut back };
             list.push(self.hop(micros(*at - sent), *router, *port, labels));
         }
         let state = self.probe(number).copied();
         let arrived = state.and_then(|state| state.arrived);
         let answered = state.and_then(|state| state.answered);
-        let dropped = if answered.is_some() { Vec::new() } else { self.drops_since(&before) };
+        let dropped = if answered.is_some() { Vec::new() } else { self.drops_since(&before, &met) };
         Trace {
             source: flow.source,
             destination: flow.destination,
@@ -181,9 +182,15 @@ impl Twin {
             .collect()
     }
 
-    fn drops_since(&self, before: &BTreeMap<(usize, String), u64>) -> Vec<Dropped> {
+    /// What the routers that met the packet have dropped since.
+    fn drops_since(
+        &self,
+        before: &BTreeMap<(usize, String), u64>,
+        met: &BTreeSet<usize>,
+    ) -> Vec<Dropped> {
         self.drops()
             .into_iter()
+            .filter(|((router, _), _)| met.contains(router))
             .filter(|(key, count)| before.get(key).copied().unwrap_or(0) < *count)
             .map(|((router, reason), _)| Dropped {
                 router: self.engine.config(router).map_or_else(String::new, |c| c.name.clone()),
