@@ -20,7 +20,7 @@ pub struct Plan {
     pub region: String,
     /// The plan's number.
     pub generation: u64,
-    /// Every point of presence.
+    /// Every point of presence, by name.
     pub pops: Vec<Pop>,
     /// Every router, core routers first, then by name.
     pub routers: Vec<RouterConfig>,

@@ -47,14 +47,15 @@ pub fn compile(
     let routers = cores.chain(sites).collect();
     let mut links: Vec<_> = core.plan_links().chain(access.plan_links()).collect();
     links.sort_by(|a, b| a.name.cmp(&b.name));
-    let pops = intent.pops.iter();
-    let pops =
-        pops.map(|pop| Pop { name: pop.name.clone(), routers: pop.router_names().collect() });
+    let pop =
+        |pop: &intent::Pop| Pop { name: pop.name.clone(), routers: pop.router_names().collect() };
+    let mut pops: Vec<_> = intent.pops.iter().map(pop).collect();
+    pops.sort_by(|a, b| a.name.cmp(&b.name));
     *lock = lock_after;
     Ok(Plan {
         region: intent.region.name.clone(),
         generation,
-        pops: pops.collect(),
+        pops,
         routers,
         links,
         sites: promises.sites,
