@@ -76,7 +76,7 @@ fn tables() -> Tables {
     let kinds = [
         (CORE, PortKind::Core, Medium::Ethernet),
         (TUNNEL, PortKind::Core, Medium::Gre),
-        (UPLINK, PortKind::Uplink { space }, Medium::Ethernet),
+        (UPLINK, PortKind::Uplink { space, sources: None }, Medium::Ethernet),
         (RED, attachment(0, &["10.0.0.0/24", "fd00::/64"]), Medium::Ethernet),
         (BLUE, attachment(1, &["10.0.0.0/24", "fd00::/64"]), Medium::Ethernet),
         (RED_TOO, attachment(0, &["10.0.1.0/24"]), Medium::Ethernet),

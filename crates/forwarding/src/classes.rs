@@ -5,8 +5,10 @@
 //! routers schedule without looking beneath the labels. The packet's own code point is carried
 //! through unchanged (pipe model).
 //!
-//! Standards: RFC 3270 §3 (E-LSP), §2.6.2 (pipe model), RFC 2474, RFC 2597, RFC 3246, RFC 5462.
-//! Not implemented: L-LSP, signalled mappings.
+//! Standards: RFC 3270 §3 (E-LSP), §2.6.2 (pipe model), RFC 2474 §3 (the field), RFC 2597 §6 and
+//! RFC 3246 §2.7 (code points), RFC 5462 (traffic class).
+//! Not implemented: the treatment itself (queues, shares, drop precedences), L-LSP, signalled
+//! mappings.
 
 /// The traffic class of labels above a packet with this differentiated services field (code
 /// point and ECN): EF 5, AF4 4, AF3 3, AF2 2, AF1 1, everything else 0.

@@ -63,6 +63,8 @@ drop_reasons! {
     AccessUnreadable = "ports cannot be read between communities",
     AccessSourceRoute = "source route between communities",
     MtuExceeded = "longer than the link and must not be fragmented",
+    NoListener = "for this router itself, which does not listen there",
+    EchoLimited = "too many echo requests to the router itself from this port",
     PuntLimited = "too many packets for the router itself from this port",
     OwnDestination = "sent by this router to itself",
 }

@@ -58,6 +58,14 @@ impl Lane<'_> {
             && ip.fragment == Fragment::Whole
             && bytes.first() == Some(&request);
         if !asks {
+            let attached = matches!(
+                origin.port.and_then(|id| self.tables.port(id)).map(|port| &port.kind),
+                Some(PortKind::Attachment { .. })
+            );
+            // From afar nothing but echoes is for a VRF's own addresses.
+            if vrf.is_some() && !attached {
+                return self.drop(origin, DropReason::NoListener);
+            }
             return self.punt(origin, vrf, PuntKind::Local, packet);
         }
         let Some(port) = origin.port else {
@@ -67,8 +75,8 @@ impl Lane<'_> {
         else {
             return self.drop(origin, DropReason::MalformedPacket);
         };
-        if !self.may_punt(port) {
-            return self.drop(origin, DropReason::PuntLimited);
+        if !self.may_echo(port) {
+            return self.drop(origin, DropReason::EchoLimited);
         }
         let reply = Message::EchoReply(echo).encode(ip.destination, ip.source);
         let pair = (ip.destination, ip.source);
@@ -118,7 +126,7 @@ impl Lane<'_> {
             return;
         }
         let Some(source) = self.own_address(origin, ip.source.is_ipv6()) else { return };
-        if !self.may_report() {
+        if !origin.port.is_some_and(|port| self.may_report(port)) {
             return;
         }
         let v6 = source.is_ipv6();

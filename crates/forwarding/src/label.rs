@@ -2,8 +2,9 @@
 //!
 //! Labels are looked up in the space of the port on which they came. On an uplink that space
 //! holds only what was advertised there, a packet has exactly one label, and the null labels,
-//! which would lead out of every VRF, are not understood at all: a site can reach nothing that
-//! it was not told of.
+//! which would lead out of every VRF, are not understood at all: a site can reach no VRF that it
+//! was not told of. What is beneath must come from the site's own addresses, because the access
+//! rules at the far end judge by them.
 //!
 //! The time to live of a label is taken down by one at each swap. A label whose time is up is
 //! not taken off to let the packet go on (RFC 3032 §2.4.2), but one that ends at this router may
@@ -61,6 +62,9 @@ impl<'a> Lane<'a> {
                 Ok(step) => step,
                 Err(reason) => return self.drop(origin, reason),
             };
+            if index == 0 && !self.source_belongs(origin, depth, &packet) {
+                return self.drop(origin, DropReason::SpoofedSource);
+            }
             expired |= entry.ttl <= 1;
             packet.pull_front(ENTRY_LEN);
             let left = depth - index - 1;
@@ -84,6 +88,18 @@ impl<'a> Lane<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the packet under a stack of this depth comes from where its uplink lets it.
+    fn source_belongs(&self, origin: Origin, depth: usize, packet: &PacketBuf) -> bool {
+        let port = origin.port.and_then(|id| self.tables.port(id));
+        let Some(PortKind::Uplink { sources: Some(sources), .. }) = port.map(|port| &port.kind)
+        else {
+            return true;
+        };
+        let beneath = packet.bytes().get(depth * ENTRY_LEN..).unwrap_or_default();
+        Packet::decode(beneath)
+            .is_ok_and(|ip| sources.iter().any(|prefix| prefix.contains(ip.source)))
     }
 
     fn step(

@@ -80,9 +80,12 @@ pub enum Verdict {
     },
 }
 
-/// Errors that one router sends: what a troubleshooter needs, far below what would amplify an
+/// Errors that one router sends about what one port brings: what a troubleshooter needs, far below what would amplify an
 /// attack (RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f)).
 const ERRORS: Rate = Rate { per_second: 100, burst: 50 };
+/// Echoes that one router answers on one port, apart from everything that keeps links and sessions
+/// alive.
+const ECHOES: Rate = Rate { per_second: 1000, burst: 200 };
 /// Packets for the router itself from a customer's port: a routing session and some pings.
 const PUNTS_ATTACHMENT: Rate = Rate { per_second: 1000, burst: 500 };
 /// From a site's access: a full set of routes in one burst, and BFD.
@@ -95,7 +98,8 @@ const PUNTS_CORE: Rate = Rate { per_second: 50_000, burst: 50_000 };
 pub struct Forwarder {
     pub(crate) seed: u64,
     pub(crate) counters: Counters,
-    errors: Bucket,
+    errors: BTreeMap<PortId, Bucket>,
+    echoes: BTreeMap<PortId, Bucket>,
     punts: BTreeMap<PortId, Bucket>,
 }
 
@@ -106,7 +110,8 @@ impl Forwarder {
         Self {
             seed,
             counters: Counters::default(),
-            errors: Bucket::default(),
+            errors: BTreeMap::new(),
+            echoes: BTreeMap::new(),
             punts: BTreeMap::new(),
         }
     }
@@ -311,9 +316,14 @@ impl<'a> Lane<'a> {
         self.state.punts.entry(port).or_default().take(self.now, rate)
     }
 
-    /// Whether the router may send one more error; counts it.
-    pub(crate) fn may_report(&mut self) -> bool {
-        self.state.errors.take(self.now, ERRORS)
+    /// Whether one more echo may be answered on the port; counts it.
+    pub(crate) fn may_echo(&mut self, port: PortId) -> bool {
+        self.state.echoes.entry(port).or_default().take(self.now, ECHOES)
+    }
+
+    /// Whether one more error may be sent about what the port brings; counts it.
+    pub(crate) fn may_report(&mut self, port: PortId) -> bool {
+        self.state.errors.entry(port).or_default().take(self.now, ERRORS)
     }
 
     fn frame(&mut self, id: PortId, mut frame: PacketBuf) {
@@ -355,7 +365,7 @@ impl<'a> Lane<'a> {
             (LinkProtocol::Mpls, PortKind::Core) => {
                 self.labelled(origin, LabelSpace::Platform, packet);
             }
-            (LinkProtocol::Mpls, PortKind::Uplink { space }) => {
+            (LinkProtocol::Mpls, PortKind::Uplink { space, .. }) => {
                 self.labelled(origin, *space, packet);
             }
             (LinkProtocol::Ipv4 | LinkProtocol::Ipv6, _) => {

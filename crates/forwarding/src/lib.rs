@@ -19,6 +19,11 @@
 //! Time to live follows the short pipe model (RFC 3443 §3.2): labels start at 255 whatever the
 //! packet beneath says; the packet's own is taken down by the routers that look into it, once
 //! where it enters the region and once where it leaves.
+//!
+//! Standards: RFC 3031, RFC 3032, RFC 3443, RFC 3270, RFC 4364 §5, RFC 791, RFC 8200, RFC 1812,
+//! RFC 792, RFC 4443, RFC 4950; each file says which part.
+//! Not implemented: multicast, queueing by class (the egress port's), 802.1Q tags, entropy labels
+//! (RFC 6790), path MTU discovery on behalf of senders.
 
 pub mod access;
 pub mod classes;

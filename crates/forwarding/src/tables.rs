@@ -9,6 +9,11 @@
 //! goes down, it is looked at per packet.
 //!
 //! Iteration is ordered everywhere, for views and proofs.
+//!
+//! Standards: RFC 3031 §3.10 to §3.12 (what a label or a destination leads to), §3.14 (label spaces
+//! per platform and per interface), RFC 4364 §5 (routes of a VRF), §10 option B (labels that are
+//! swapped).
+//! Not implemented: finding backups (RFC 9855), which is for whoever fills the tables.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
@@ -39,6 +44,10 @@ pub enum PortKind {
     Uplink {
         /// The labels that were advertised on this uplink.
         space: LabelSpace,
+        /// Where labelled packets may come from: what the site on the other side may announce. A
+        /// label that a community gave opens a whole VRF there, whose access rules believe source
+        /// addresses. `None` on the site's own side, where the core is trusted.
+        sources: Option<Vec<Prefix>>,
     },
     /// A LAN or a router of a customer: IP alone, from these sources, in this VRF.
     Attachment {

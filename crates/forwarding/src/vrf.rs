@@ -4,9 +4,10 @@
 //! by the access rules of its VRF; what leaves to an attachment must be allowed in by the rules
 //! of that attachment's VRF, which is not always the one whose routes led there. A packet that
 //! came by label is not sent back into the core: with a backup path on both routers of a site
-//! two of them could toss it to and fro. ICMP errors are excepted, because a core router in
-//! transit hands its errors to the far end of the path to be sent back (RFC 3032 §2.3.2); they
-//! are never answered with another error and their time to live ends a loop.
+//! two of them could toss it to and fro. ICMP errors of the region's own routers are excepted,
+//! because a core router in transit hands its errors to the far end of the path to be sent back
+//! (RFC 3032 §2.3.2); they are never answered with another error, their time to live ends a loop,
+//! and no uplink lets anybody else use those addresses.
 //!
 //! Standards: RFC 4364 §5 (forwarding), RFC 3704 (ingress filtering), RFC 2644 (no directed
 //! broadcast), RFC 1812 §5.3.1 (time to live).
@@ -121,7 +122,14 @@ impl Lane<'_> {
                 let neighbour = neighbour.unwrap_or(ip.destination);
                 self.leave(origin, entry, (*port, neighbour), ip, packet);
             }
-            Some(VrfRoute::Remote { paths }) => self.remote(origin, entry, paths, ip, packet),
+            Some(VrfRoute::Remote { paths }) => {
+                let returned = access::is_icmp_error(ip, packet.bytes())
+                    && vrf.access.infrastructure.iter().any(|prefix| prefix.contains(ip.source));
+                if entry == Entry::Core && !returned {
+                    return self.drop(origin, DropReason::Hairpin);
+                }
+                self.remote(origin, entry, paths, ip, packet);
+            }
         }
     }
 
@@ -133,9 +141,6 @@ impl Lane<'_> {
         ip: &Packet,
         mut packet: PacketBuf,
     ) {
-        if entry == Entry::Core && !access::is_icmp_error(ip, packet.bytes()) {
-            return self.drop(origin, DropReason::Hairpin);
-        }
         let Some(path) = self.tables.usable_path(paths) else {
             self.unreachable(origin, Unreachable::Host, ip, packet.bytes());
             return self.drop(origin, DropReason::NoUsablePath);

@@ -31,6 +31,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long a peer may leave data unacknowledged before the connection is given up.
 const SILENCE_MAX: TcpDuration = TcpDuration::from_secs(30);
 
+/// Octets of the message that only shows that its sender lives (RFC 4271 §4.4).
+const KEEPALIVE_LEN: usize = 19;
+
 /// What became of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -77,6 +80,8 @@ pub(crate) struct Connection {
     wake: Option<Instant>,
     /// Bytes to be sent that the socket has no room for yet.
     backlog: Vec<u8>,
+    /// More than a sign of life is on its way.
+    owes: bool,
 }
 
 impl core::fmt::Debug for Connection {
@@ -127,6 +132,7 @@ impl Connection {
             phase,
             wake: None,
             backlog: vec![],
+            owes: false,
         };
         connection.listen();
         connection
@@ -185,6 +191,7 @@ impl Connection {
         if self.phase != Phase::Idle {
             self.socket().abort();
             self.backlog.clear();
+            self.owes = false;
             self.phase = Phase::Idle;
             self.poll(now);
             self.listen();
@@ -227,6 +234,8 @@ impl Connection {
         self.flush_backlog();
         self.interface.poll(time, &mut self.device, &mut self.sockets);
         self.wake = self.interface.poll_at(time, &self.sockets).map(own_time);
+        let socket = self.sockets.get::<Socket<'_>>(self.handle);
+        self.owes &= !self.backlog.is_empty() || socket.send_queue() > 0;
     }
 
     /// What changed since the last call.
@@ -285,14 +294,14 @@ impl Connection {
 
     /// Sends bytes; what there is no room for waits.
     pub(crate) fn send(&mut self, now: Instant, bytes: Vec<u8>) {
+        self.owes |= bytes.len() > KEEPALIVE_LEN;
         self.backlog.extend(bytes);
         self.poll(now);
     }
 
-    /// Whether the far end has acknowledged everything that it was sent.
-    pub(crate) fn is_delivered(&self) -> bool {
-        let socket = self.sockets.get::<Socket<'_>>(self.handle);
-        self.phase != Phase::Open || (self.backlog.is_empty() && socket.send_queue() == 0)
+    /// Whether the far end has acknowledged everything that it was sent, signs of life aside.
+    pub(crate) const fn is_delivered(&self) -> bool {
+        !self.owes
     }
 
     fn flush_backlog(&mut self) {

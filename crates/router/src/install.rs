@@ -19,7 +19,7 @@ use forwarding::{
     GlobalRoute, Hop, LabelAction, Medium, PATHS_MAX, Path, Port, PortKind, Tables, Transport,
     TransportId, VrfRoute,
 };
-use model::config::{self, Role, RouterConfig, Side};
+use model::config::{self, NeighbourKind, Role, RouterConfig, Side};
 
 use crate::translate;
 
@@ -78,16 +78,30 @@ fn access(access: &config::Access) -> Access {
     Access { own, infrastructure, rules }
 }
 
-fn port_kind(role: Role, id: PortId, kind: &config::PortKind) -> Option<PortKind> {
+/// Where labelled packets of an uplink may come from: what its site may announce.
+fn uplink_sources(config: &RouterConfig, uplink: PortId) -> Vec<Prefix> {
+    let mut sources = BTreeSet::new();
+    for neighbour in &config.neighbours {
+        if let NeighbourKind::Site { port, accept, .. } = &neighbour.kind
+            && *port == uplink
+        {
+            sources.extend(accept.iter().map(|route| route.prefix));
+        }
+    }
+    sources.into_iter().collect()
+}
+
+fn port_kind(config: &RouterConfig, id: PortId, kind: &config::PortKind) -> Option<PortKind> {
     match kind {
         config::PortKind::CoreLink { .. } => Some(PortKind::Core),
         config::PortKind::Uplink { .. } => {
-            // Inside the boundary each uplink has labels of its own; a site router trusts the core.
-            let space = match role {
-                Role::Core => LabelSpace::Port(id),
-                Role::Site => LabelSpace::Platform,
+            // Inside the boundary each uplink has labels and sources of its own; a site router
+            // trusts the core.
+            let (space, sources) = match config.role {
+                Role::Core => (LabelSpace::Port(id), Some(uplink_sources(config, id))),
+                Role::Site => (LabelSpace::Platform, None),
             };
-            Some(PortKind::Uplink { space })
+            Some(PortKind::Uplink { space, sources })
         }
         config::PortKind::Attachment { vrf, sources } => {
             Some(PortKind::Attachment { vrf: *vrf, sources: sources.clone() })
@@ -96,7 +110,7 @@ fn port_kind(role: Role, id: PortId, kind: &config::PortKind) -> Option<PortKind
     }
 }
 
-fn port(role: Role, id: PortId, port: &config::Port) -> Option<Port> {
+fn port(config: &RouterConfig, id: PortId, port: &config::Port) -> Option<Port> {
     let v6 = port
         .addresses
         .iter()
@@ -106,7 +120,7 @@ fn port(role: Role, id: PortId, port: &config::Port) -> Option<Port> {
         })
         .collect();
     Some(Port {
-        kind: port_kind(role, id, &port.kind)?,
+        kind: port_kind(config, id, &port.kind)?,
         medium: match port.medium {
             config::Medium::Ethernet => Medium::Ethernet,
             config::Medium::Secure => Medium::Gre,
@@ -151,7 +165,7 @@ impl Install {
             self.tables.set_global(Prefix::host(address), GlobalRoute::Local);
         }
         for (id, planned) in config.ports() {
-            let Some(mut port) = port(config.role, id, planned) else {
+            let Some(mut port) = port(config, id, planned) else {
                 self.tables.remove_port(id);
                 continue;
             };
@@ -352,7 +366,7 @@ impl Install {
 
     /// The attachment of another VRF of this router behind which a prefix is.
     fn attachment(&self, vrf: VrfId, prefix: Prefix) -> Option<PortId> {
-        match self.tables.vrf(vrf)?.routes.longest_match(prefix.addr())?.1 {
+        match self.tables.vrf(vrf)?.routes.get(prefix)? {
             VrfRoute::Attached { port, .. } => Some(*port),
             VrfRoute::Local | VrfRoute::Remote { .. } => None,
         }

@@ -96,7 +96,7 @@ impl Lan {
         self.prefixes.iter().any(|prefix| prefix.contains(address))
     }
 
-    fn is_host(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_host(&self, address: IpAddr) -> bool {
         self.has(address) && !self.gateways.contains(&address)
     }
 

@@ -196,7 +196,13 @@ impl Twin {
         self.engine.next_at()
     }
 
-    /// Packets that came out where no promise lets them.
+    /// How many packets came out where no promise lets them.
+    #[must_use]
+    pub const fn breach_count(&self) -> u64 {
+        self.isolation.count()
+    }
+
+    /// The first packets that came out where no promise lets them.
     #[must_use]
     pub fn breaches(&self) -> &[Breach] {
         self.isolation.breaches()
@@ -346,7 +352,16 @@ impl Twin {
     fn note_arrivals(&mut self) {
         let now = self.now();
         for (lan, arrival) in core::mem::take(&mut self.engine.arrivals) {
-            let Some(number) = arrival.probe else { continue };
+            // An ICMP error quotes the packet it is about, and belongs to whoever sent that.
+            let error = arrival.turn == Turn::Refuse
+                && arrival.flow.protocol == probe::icmp_protocol(arrival.flow.source);
+            let Some(number) = arrival.probe else {
+                // Hosts send probes and answers to them, routers send errors, nobody else anything.
+                if !error || self.engine.lans.iter().any(|lan| lan.is_host(arrival.flow.source)) {
+                    self.isolation.unknown(now, lan, &arrival.flow);
+                }
+                continue;
+            };
             let index = number.checked_sub(self.first_probe);
             let Some(state) = index
                 .and_then(|index| usize::try_from(index).ok())
@@ -359,9 +374,6 @@ impl Twin {
                 state.answered.get_or_insert((arrival.turn == Turn::Refuse, now));
                 continue;
             }
-            // An ICMP error quotes the packet it is about, and belongs to whoever sent that.
-            let error = arrival.turn == Turn::Refuse
-                && arrival.flow.protocol == probe::icmp_protocol(arrival.flow.source);
             if error && (lan == state.from || state.arrived.is_some_and(|(at, _)| at == lan)) {
                 continue;
             }

@@ -29,7 +29,7 @@ pub struct Outcome {
     /// What arrived then.
     pub survey: Survey,
     /// Packets that came out where none may, at any instant so far.
-    pub breaches: usize,
+    pub breaches: u64,
 }
 
 impl Outcome {
@@ -104,7 +104,7 @@ impl Twin {
         }
         let mended = self.run_until_converged(CONVERGENCE_MAX, &mut |_| {});
         self.set_patrol(false);
-        let breaches = self.breaches().len();
+        let breaches = self.breach_count();
         let converged_ms = if mended.is_ok() { converged_ms } else { None };
         Ok(Outcome { failure: words.join(", "), converged_ms, survey, breaches })
     }

@@ -16,7 +16,7 @@ fn echo() -> Echo {
     Echo { identifier: 7, sequence: 1, data: b"weald".to_vec() }
 }
 
-fn ping(from: &str, to: &str) -> Vec<u8> {
+pub(super) fn ping(from: &str, to: &str) -> Vec<u8> {
     let (from, to) = (address(from), address(to));
     let request = Message::EchoRequest(echo()).encode(from, to);
     ip::encode((from, to), if from.is_ipv6() { 58 } else { 1 }, (0, 64), &request).unwrap()
@@ -235,8 +235,11 @@ fn packets_for_the_router_are_limited_per_port() {
         out.iter().filter(|out| matches!(out[..], [Verdict::Punt { .. }])).count()
     };
     assert_eq!(punted(&mut bench), 500);
+    assert_eq!(reason(&bench.receive(LAN, &packet)), DropReason::PuntLimited);
     let request = ping("10.1.0.2", "10.1.0.1");
-    assert_eq!(reason(&bench.receive(LAN, &request)), DropReason::PuntLimited);
+    let answered = (0..300).filter(|_| bench.receive(LAN, &request).len() == 1).count();
+    assert!(answered == 300, "every echo request is settled");
+    assert_eq!(reason(&bench.receive(LAN, &request)), DropReason::EchoLimited);
     let packet = datagram("10.2.0.2", "10.2.0.1", 64, 8);
     let out = bench.receive(OTHER_LAN, &packet);
     assert!(matches!(out[..], [Verdict::Punt { .. }]), "one port's worst costs that port alone");

@@ -67,6 +67,15 @@ fn label_frames() -> Vec<(DropReason, PortId, Vec<u8>)> {
         (DropReason::TtlExpired, CORE, mpls(&[(16_002, 0)])),
         (DropReason::UnknownVrf, CORE, mpls(&[(24_199, 9)])),
         (DropReason::NoRoute, CORE, mpls(&[(24_100, 9)])),
+        (
+            DropReason::NoListener,
+            CORE,
+            frame_of(
+                CORE,
+                TYPE_MPLS,
+                &labelled(&[(24_100, 9)], &datagram("10.1.3.9", "10.1.0.1", 64, 8)),
+            ),
+        ),
         (DropReason::Multicast, CORE, {
             let mut frame = mpls(&[(16_002, 9)]);
             frame[0] |= 1;
@@ -157,6 +166,9 @@ fn every_reason_has_a_packet_and_every_packet_its_one_reason() {
     assert_eq!(bench.lane.counters().own().dropped(DropReason::OwnDestination), 1);
     let flood = datagram("10.1.1.2", "10.1.1.1", 64, 8);
     let last = (0..501).map(|_| bench.receive(NARROW_LAN, &flood)).last().unwrap();
+    seen.insert(reason(&last));
+    let echoes = super::answers::ping("10.1.1.2", "10.1.1.1");
+    let last = (0..201).map(|_| bench.receive(NARROW_LAN, &echoes)).last().unwrap();
     seen.insert(reason(&last));
     let missing: Vec<_> = DropReason::ALL.iter().filter(|reason| !seen.contains(reason)).collect();
     assert_eq!(missing, [&DropReason::PortDown; 0]);

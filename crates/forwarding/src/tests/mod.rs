@@ -108,7 +108,7 @@ fn set_ports(tables: &mut Tables) {
         vrf: VrfId(vrf),
         sources: sources.iter().copied().map(prefix).collect(),
     };
-    let uplink = |id| PortKind::Uplink { space: LabelSpace::Port(id) };
+    let uplink = |id| PortKind::Uplink { space: LabelSpace::Port(id), sources: None };
     tables.set_port(CORE, port(CORE, PortKind::Core, "10.0.0.0", &["fe80::1"]));
     tables.set_port(CORE_B, port(CORE_B, PortKind::Core, "10.0.1.0", &[]));
     tables.set_port(UPLINK, port(UPLINK, uplink(UPLINK), "10.0.2.0", &["fe80::1"]));

@@ -15,8 +15,8 @@ const BREACHES_MAX: usize = 100;
 pub struct Breach {
     /// When.
     pub at: Instant,
-    /// The LAN it was sent from.
-    pub from: usize,
+    /// The LAN it was sent from; none where no host had sent it.
+    pub from: Option<usize>,
     /// The LAN it came out at.
     pub to: usize,
     /// The packet.
@@ -28,9 +28,11 @@ impl fmt::Display for Breach {
         let Flow { source, destination, protocol, source_port, destination_port } = self.flow;
         write!(
             f,
-            "at {} a packet from LAN {} came out at LAN {}: {source} port {source_port} to \
+            "at {} a packet from {} came out at LAN {}: {source} port {source_port} to \
              {destination} port {destination_port}, protocol {protocol}",
-            self.at, self.from, self.to
+            self.at,
+            self.from.map_or_else(|| "no host".to_owned(), |from| format!("LAN {from}")),
+            self.to
         )
     }
 }
@@ -39,8 +41,7 @@ impl fmt::Display for Breach {
 #[derive(Debug, Default)]
 pub(crate) struct Isolation {
     breaches: Vec<Breach>,
-    /// How many packets were looked at.
-    pub(crate) examined: u64,
+    count: u64,
 }
 
 impl Isolation {
@@ -52,10 +53,26 @@ impl Isolation {
         to: usize,
         flow: &Flow,
     ) {
-        self.examined += 1;
-        if !promises.permit(from, to, flow) && self.breaches.len() < BREACHES_MAX {
-            self.breaches.push(Breach { at, from, to, flow: *flow });
+        if !promises.permit(from, to, flow) {
+            self.add(Breach { at, from: Some(from), to, flow: *flow });
         }
+    }
+
+    /// A packet that no host sent came out at a LAN.
+    pub(crate) fn unknown(&mut self, at: Instant, to: usize, flow: &Flow) {
+        self.add(Breach { at, from: None, to, flow: *flow });
+    }
+
+    fn add(&mut self, breach: Breach) {
+        self.count += 1;
+        if self.breaches.len() < BREACHES_MAX {
+            self.breaches.push(breach);
+        }
+    }
+
+    /// How many there were.
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
     }
 
     pub(crate) fn breaches(&self) -> &[Breach] {

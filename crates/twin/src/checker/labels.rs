@@ -181,7 +181,7 @@ impl Walker<'_> {
         let name = router.config().name.as_str();
         let (label, beneath) = place.stack.split_first().ok_or("no label is left")?;
         let space = match router.tables().port(place.port).map(|port| &port.kind) {
-            Some(tables::PortKind::Uplink { space }) => *space,
+            Some(tables::PortKind::Uplink { space, .. }) => *space,
             Some(tables::PortKind::Core) => LabelSpace::Platform,
             Some(tables::PortKind::Attachment { .. }) | None => {
                 return Err(format!("label {label} arrives at a port of {name} without labels"));

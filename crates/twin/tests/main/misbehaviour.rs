@@ -6,13 +6,14 @@
 )]
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::region::{converged, plan};
-use base::{Label, MacAddr, Prefix, RouteTarget};
+use base::{Label, LabelSpace, MacAddr, PortId, Prefix, RouteTarget};
 use model::config::{ExportedRoute, Medium, NeighbourKind, PortKind, RouterConfig};
 use model::plan::Plan;
 use packet::mpls::LabelEntry;
-use packet::{ethernet, ip, udp};
+use packet::{ethernet, icmp, ip, udp};
 use twin::Twin;
 use twin::survey::Extent;
 
@@ -135,9 +136,14 @@ fn site_of(twin: &Twin, router: &str) -> String {
 }
 
 /// A datagram under these labels, as a frame on an Ethernet uplink.
-fn forged(to: MacAddr, labels: &[Label], ends: (std::net::IpAddr, std::net::IpAddr)) -> Vec<u8> {
+fn forged(to: MacAddr, labels: &[Label], ends: (IpAddr, IpAddr)) -> Vec<u8> {
     let datagram = udp::encode((ends.0, 1), (ends.1, 9), b"forged");
     let inner = ip::encode(ends, udp::PROTOCOL, (0, 64), &datagram).expect("one family");
+    under(to, labels, &inner)
+}
+
+/// A packet under these labels, as a frame on an Ethernet uplink.
+fn under(to: MacAddr, labels: &[Label], inner: &[u8]) -> Vec<u8> {
     let kind = ethernet::Kind::Type(ethernet::TYPE_MPLS);
     let header = ethernet::Header { destination: to, source: MacAddr([2, 0, 0, 0, 0, 9]), kind };
     let mut frame = header.encode().to_vec();
@@ -172,7 +178,7 @@ fn a_forged_label_on_an_uplink_is_dropped_and_counted() {
         .unwrap()
         .tables()
         .labels()
-        .filter(|(space, ..)| *space == base::LabelSpace::Port(port))
+        .filter(|(space, ..)| *space == LabelSpace::Port(port))
         .map(|(_, label, _)| label)
         .collect();
     assert!(!known.is_empty());
@@ -199,6 +205,144 @@ fn a_forged_label_on_an_uplink_is_dropped_and_counted() {
         drops.iter().filter(|(reason, _)| reason.contains("label")).map(|(_, count)| *count).sum();
     assert_eq!(counted, 2 * elsewhere.len() as u64, "{drops:?}");
     nobody_notices(&mut twin);
+}
+
+/// What an uplink accepts: its core router, port, Ethernet address and one label.
+struct Way {
+    core: usize,
+    port: PortId,
+    mac: MacAddr,
+    label: Label,
+}
+
+/// Every label that the site router of this name was told on any of its uplinks.
+fn ways(twin: &Twin, site: &str) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for (core, config) in twin.plan().routers.iter().enumerate() {
+        let wanted = format!("to-{site}");
+        let Some((port, planned)) = config.ports().find(|(_, port)| port.name == wanted) else {
+            continue;
+        };
+        let Some(router) = twin.router(&config.name) else { continue };
+        let labels = router.tables().labels();
+        let labels = labels.filter(|(space, ..)| *space == LabelSpace::Port(port));
+        let mac = planned.mac;
+        ways.extend(labels.map(|(_, label, _)| Way { core, port, mac, label }));
+    }
+    ways
+}
+
+/// Frames that left for a LAN so far.
+fn frames_to(twin: &Twin, lan: usize) -> u64 {
+    let attachment = &twin.plan().attachments[lan];
+    let view = twin.router(&attachment.router).map(router::Router::view);
+    let ports = view.map(|view| view.ports).unwrap_or_default();
+    ports.iter().find(|port| port.port == attachment.port).map_or(0, |port| port.traffic.frames_out)
+}
+
+/// Pairs of LANs of virtual networks that the site router serves no LAN of, and whose addresses it
+/// does not have itself in a network of its own.
+fn foreign_pairs(twin: &Twin, site: &str) -> Vec<(usize, usize)> {
+    let lans = &twin.plan().attachments;
+    let foreign = |lan: &usize| {
+        let (network, prefixes) = (&lans[*lan].virtual_network, &lans[*lan].prefixes);
+        !lans.iter().filter(|one| one.router == site).any(|own| {
+            own.virtual_network == *network
+                || own.prefixes.iter().any(|own| prefixes.iter().any(|p| p.overlaps(*own)))
+        })
+    };
+    let foreign: Vec<usize> = (0..lans.len()).filter(foreign).collect();
+    let pairs = foreign.iter().flat_map(|&a| foreign.iter().map(move |&b| (a, b)));
+    pairs.filter(|(a, b)| a != b && lans[*a].virtual_network == lans[*b].virtual_network).collect()
+}
+
+/// Every site router sends `packet(from, to)` under every label it was told, with addresses of
+/// every virtual network that is not its own: nothing arrives anywhere.
+fn nothing_arrives(packet: impl Fn(IpAddr, IpAddr) -> Vec<u8>) {
+    let mut twin = converged(plan("six-sites"), 1);
+    let sites: BTreeSet<String> =
+        twin.plan().attachments.iter().map(|lan| lan.router.clone()).collect();
+    let before: Vec<u64> =
+        (0..twin.plan().attachments.len()).map(|l| frames_to(&twin, l)).collect();
+    let mut sent = 0;
+    for site in sites {
+        for way in ways(&twin, &site) {
+            for (from, to) in foreign_pairs(&twin, &site) {
+                let ends = (twin.host(from, false).unwrap(), twin.host(to, false).unwrap());
+                let frame = under(way.mac, &[way.label], &packet(ends.0, ends.1));
+                twin.inject(way.core, way.port, frame);
+                sent += 1;
+            }
+        }
+    }
+    twin.run_for(base::Duration::from_secs(2));
+    let after: Vec<u64> = (0..twin.plan().attachments.len()).map(|l| frames_to(&twin, l)).collect();
+    assert!(sent > 20 && before == after, "{sent} sent: {before:?} {after:?}");
+    nobody_notices(&mut twin);
+}
+
+#[test]
+fn a_site_router_reaches_no_foreign_network_with_forged_sources_under_community_labels() {
+    nothing_arrives(|from, to| {
+        let datagram = udp::encode((from, 1), (to, 9), b"forged");
+        ip::encode((from, to), udp::PROTOCOL, (0, 64), &datagram).expect("one family")
+    });
+}
+
+#[test]
+fn a_site_router_reaches_no_foreign_network_with_forged_errors() {
+    nothing_arrives(|from, to| {
+        let datagram = udp::encode((to, 1), (from, 9), b"quoted");
+        let quoted = ip::encode((to, from), udp::PROTOCOL, (0, 64), &datagram).expect("one family");
+        let cause = icmp::Cause::Unreachable(icmp::Unreachable::Host);
+        let error = icmp::Message::Error(icmp::Report { cause, quoted, extensions: Vec::new() });
+        let error = error.encode(from, to);
+        ip::encode((from, to), icmp::PROTOCOL_V4, (0, 64), &error).expect("one family")
+    });
+}
+
+#[test]
+fn a_flood_at_a_gateway_from_afar_leaves_that_sites_uplinks_alone() {
+    let mut twin = converged(plan("six-sites"), 1);
+    let lans = twin.plan().attachments.clone();
+    let victim = lans.iter().position(|lan| lan.site == "G1").unwrap();
+    let flooder = lans.iter().position(|lan| lan.site == "G2").unwrap();
+    let ends = (twin.host(flooder, false).unwrap(), lans[victim].gateways[0]);
+    let ways = ways(&twin, &lans[flooder].router);
+    twin.take_told();
+    for _ in 0..8_000 {
+        for way in &ways {
+            twin.inject(way.core, way.port, forged(way.mac, &[way.label], ends));
+        }
+        twin.run_for(base::Duration::from_micros(100));
+    }
+    let told = twin.take_told();
+    assert!(told.is_empty(), "{told:?}");
+    nobody_notices(&mut twin);
+}
+
+#[test]
+fn a_packet_that_nobody_sent_is_a_breach_wherever_it_comes_out() {
+    let mut twin = converged(plan("six-sites"), 1);
+    let attachment = twin.plan().attachments[0].clone();
+    let number = twin.router_number(&attachment.router).unwrap();
+    let other = twin
+        .plan()
+        .attachments
+        .iter()
+        .position(|lan| {
+            lan.virtual_network == attachment.virtual_network && lan.site != attachment.site
+        })
+        .unwrap();
+    let ends = (twin.host(0, false).unwrap(), twin.host(other, false).unwrap());
+    let index = usize::try_from(attachment.port.0).unwrap();
+    let mac = twin.plan().routers[number].ports[index].mac;
+    let mut frame = forged(mac, &[], ends);
+    frame[12..14].copy_from_slice(&ethernet::TYPE_IPV4.to_be_bytes());
+    twin.inject(number, attachment.port, frame);
+    twin.run_for(base::Duration::from_secs(1));
+    assert_eq!(twin.breach_count(), 1);
+    assert_eq!(twin.breaches()[0].from, None);
 }
 
 #[test]
