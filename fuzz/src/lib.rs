@@ -8,16 +8,20 @@ mod lane;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use base::{AsNumber, Duration, Instant};
+use base::{AsNumber, Duration, Instant, TraceHash};
+use bgp::error::Verdict;
 use bgp::message::Kind;
-use bgp::route::{Family, FamilySet};
+use bgp::nlri::{Nlri, Routes};
+use bgp::route::{Family, FamilySet, PathAttributes};
+use bgp::update::{Context, Reach, Update, Writer};
+use intent::Lock;
 use isis::Pdu;
 
 /// A target by the name of its binary and of its folder in `corpus/`.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("bfd_packet", bfd_packet),
     ("bfd_session", bfd_session),
     ("bgp_message", bgp_message),
@@ -25,6 +29,7 @@ pub const TARGETS: [Target; 9] = [
     ("bgp_update", bgp_update),
     ("forwarding_frame", forwarding_frame),
     ("intent_files", intent_files),
+    ("intent_lock", intent_lock),
     ("isis_pdu", isis_pdu),
     ("packet_headers", packet_headers),
 ];
@@ -91,19 +96,30 @@ pub fn bgp_message(data: &[u8]) {
     }
 }
 
-/// The body of an OPEN message; a refusal can be sent.
+/// The body of an OPEN message: what is read is written to what reads the same, but for what only
+/// the peer can do; a refusal can be sent.
 pub fn bgp_open(data: &[u8]) {
-    if let Err(notification) = bgp::open::decode(data) {
-        notification.encode(&mut Vec::new());
+    let mut out = Vec::new();
+    match bgp::open::decode(data) {
+        Ok(mut open) => {
+            open.other_capabilities.clear();
+            open.encode(&mut out);
+            // An offer of no known family cannot be written: none at all means IPv4.
+            if !open.families.is_empty() {
+                let body = out.get(bgp::message::HEADER_LEN..).unwrap_or_default();
+                assert_eq!(bgp::open::decode(body), Ok(open));
+            }
+        }
+        Err(notification) => notification.encode(&mut out),
     }
 }
 
 /// The body of an UPDATE message, within an AS and between two: whatever is handed on as a route
-/// can be read.
+/// can be read, and written to what reads the same.
 pub fn bgp_update(data: &[u8]) {
     let families = Family::ALL.into_iter().fold(FamilySet::EMPTY, FamilySet::with);
     for (peer_as, four_octet_as) in [(64_512, true), (64_513, true), (64_513, false)] {
-        let context = bgp::update::Context {
+        let context = Context {
             local_as: AsNumber(64_512),
             peer_as: AsNumber(peer_as),
             four_octet_as,
@@ -114,10 +130,61 @@ pub fn bgp_update(data: &[u8]) {
                 assert!(update.announced().all(|reach| reach.nlri.check().is_ok()));
                 assert!(update.withdrawn().all(|nlri| nlri.check().is_ok()));
                 assert!(update.attributes.is_some() || update.announced().count() == 0);
+                update.announced().for_each(|reach| announce_again(&update, &reach, &context));
             }
             Err(notification) => notification.encode(&mut Vec::new()),
         }
     }
+}
+
+/// Writes what was announced and reads it once more.
+fn announce_again(update: &Update<'_>, reach: &Reach<'_>, context: &Context) {
+    let Some(attributes) = update.attributes.clone() else { return };
+    let (family, next_hop) = (reach.nlri.family, reach.next_hop);
+    let mut stream = Vec::new();
+    let writer =
+        Writer::announce(family, &attributes, next_hop, context.four_octet_as, &mut stream);
+    // What leaves no room for a route when it is written in this speaker's way is not announced.
+    let Ok(mut writer) = writer else { return };
+    match reach.nlri.routes() {
+        Routes::Vpn(routes) => routes.flatten().for_each(|route| writer.push_vpn(&route)),
+        Routes::Unicast(routes) => routes.flatten().for_each(|route| writer.push_prefix(route)),
+        Routes::Membership(routes) => {
+            routes.flatten().for_each(|route| writer.push_membership(route));
+        }
+    }
+    writer.finish();
+    let (mut routes, mut rest) = (Vec::new(), stream.as_slice());
+    while let Ok(Some(message)) = bgp::message::split(rest) {
+        let again = bgp::update::decode(message.body, context).expect("no reset");
+        assert_eq!(again.verdict, Verdict::Accept);
+        assert_eq!(again.attributes.clone().map(passed_on), Some(passed_on(attributes.clone())));
+        for again in again.announced() {
+            assert_eq!((again.next_hop, again.nlri.family), (next_hop, family));
+            routes.extend(each_route(again.nlri));
+        }
+        rest = rest.get(message.len_on_wire()..).unwrap_or_default();
+    }
+    assert!(rest.is_empty(), "an incomplete message was written");
+    assert_eq!(routes, each_route(reach.nlri));
+}
+
+/// The routes of a field, as text that tells them apart.
+fn each_route(nlri: Nlri<'_>) -> Vec<String> {
+    match nlri.routes() {
+        Routes::Vpn(routes) => routes.flatten().map(|it| format!("{it:?}")).collect(),
+        Routes::Unicast(routes) => routes.flatten().map(|it| it.to_string()).collect(),
+        Routes::Membership(routes) => routes.flatten().map(|it| format!("{it:?}")).collect(),
+    }
+}
+
+/// The attributes as they are after one more speaker: unknown ones are marked partial, and have a
+/// length of as many octets as it needs.
+fn passed_on(mut attributes: PathAttributes) -> PathAttributes {
+    for unknown in &mut attributes.unknown {
+        unknown.flags = unknown.flags & 0xef | 0x20;
+    }
+    attributes
 }
 
 /// An IS-IS PDU: what is read is written to what reads the same.
@@ -208,6 +275,20 @@ pub fn intent_files(data: &[u8]) {
     };
     let checked = intent::check(&files, None);
     assert!(checked.intent.is_some() || checked.problems.has_errors());
+}
+
+/// What stands beneath the checksum of a lock, given the right one: what is read is written to what
+/// reads the same.
+pub fn intent_lock(data: &[u8]) {
+    let body = String::from_utf8_lossy(data);
+    let mut hash = TraceHash::new();
+    hash.bytes(body.as_bytes());
+    let text = format!("version = 1\nchecksum = \"{:016x}\"\n{body}", hash.value());
+    if let Ok(lock) = Lock::parse("weald.lock", &text) {
+        let written = lock.to_text();
+        let again = Lock::parse("weald.lock", &written).map(|lock| lock.to_text());
+        assert_eq!(again, Ok(written));
+    }
 }
 
 /// A frame that arrives at a router with two virtual networks: see the module `lane`.

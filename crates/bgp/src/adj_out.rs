@@ -14,8 +14,10 @@
 //!
 //! Standards: RFC 4271 §3.2, §9.2 (only changes are sent), RFC 2918 §4 (refresh), RFC 4724 §2
 //! (End-of-RIB when all was sent).
-//! Not implemented: RFC 4271 §9.2.1.1 as such: MinRouteAdvertisementInterval is a short
-//! [`BATCH_WINDOW`] for all prefixes together; RFC 7313 (enhanced refresh).
+//! Not implemented: RFC 7313 (enhanced refresh).
+//!
+//! Deviation from RFC 4271 §9.2.1.1: MinRouteAdvertisementInterval is a short [`BATCH_WINDOW`] for
+//! all prefixes together, because a change is to be known everywhere within seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -15,8 +15,10 @@
 //! a two-octet peer sends nor sent to it, so such a path shows AS_TRANS; RFC 5065 (confederation
 //! segments are malformed here, as its §5 asks of a speaker outside any confederation); RFC 9774 (an
 //! AS_SET is still accepted); every attribute that [`PathAttributes`] has no field for, passed on
-//! where it is transitive; the Partial bit of an attribute that the speaker knows is not kept
-//! (RFC 4271 §5 asks for it).
+//! where it is transitive.
+//!
+//! Deviation from RFC 4271 §5: the Partial bit of an attribute that the speaker knows is not kept,
+//! because nothing is ever decided by it.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

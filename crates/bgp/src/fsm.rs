@@ -4,14 +4,18 @@
 //! [`Action`] that the session carries out. Timers, messages and back-off are in
 //! [`crate::session`].
 //!
-//! Deviations from RFC 4271 §8.2.2: a connection that is lost in OpenSent (event 18) leads to Idle,
-//! not to Active, so that every failure backs off alike; a passive speaker never connects by itself,
-//! so its ConnectRetryTimer does not run. A second connection in OpenSent or later changes nothing
-//! here: whoever owns the sockets keeps one of them (§6.8).
+//! A second connection in OpenSent or later changes nothing here: whoever owns the sockets keeps one
+//! of them (§6.8).
 //!
 //! Standards: RFC 4271 §8 (the mandatory attributes and events, PassiveTcpEstablishment,
 //! DampPeerOscillations), RFC 6608.
 //! Not implemented: DelayOpen, TrackTcpState, CollisionDetectEstablishedState (RFC 4271 §8.1.1).
+//!
+//! Deviation from RFC 4271 §8.2.2: a connection that is lost in OpenSent (event 18) leads to Idle,
+//! not to Active, because every failure is to back off alike.
+//!
+//! Deviation from RFC 4271 §8.2.2: a passive speaker's ConnectRetryTimer does not run, because it
+//! never connects by itself.
 
 use core::fmt;
 

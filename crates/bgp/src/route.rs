@@ -1,4 +1,14 @@
 //! A route as the speaker keeps it: a VPN prefix, its path attributes, its label and next hop.
+//!
+//! Plain values without behaviour of their own: [`crate::attributes`] and [`crate::nlri`] turn
+//! octets into them, [`crate::decision`] compares them, [`crate::policy`] changes them on the way.
+//! What a route is known by is its [`VpnPrefix`]; everything else is said about it and may change.
+//!
+//! Standards: RFC 4271 §4.3 and §5.1 (attributes), §9.1.2 (AS loop) and §9.1.2.2 a (path length),
+//! RFC 4760 (families), RFC 4364 §4.3.4, RFC 4659 §3.2 and RFC 8277 §2 (the key of a VPN route),
+//! RFC 4684 §4, RFC 1997, RFC 4360 and RFC 8092 (communities), RFC 4456 §8, RFC 6793.
+//! Not implemented: families and attributes that have no name here; such an attribute is kept as
+//! octets.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};

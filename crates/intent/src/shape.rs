@@ -7,6 +7,7 @@
 
 use core::cmp::Ordering;
 use core::fmt;
+use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
@@ -17,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::File;
 use crate::names::{is_invisible, shown};
-use crate::problem::{Place, Report, list};
+use crate::problem::{Place, Report, list, nearest};
 
 /// Characters of any text in a file: it is shown on screens and in messages.
 const TEXT_MAX: usize = 1000;
@@ -143,16 +144,22 @@ impl JsonSchema for SitesShape {
     }
 }
 
+// Constants in all but name: made at their first use, because making them takes as long as
+// checking a small intent does.
+pub(crate) static NETWORK: LazyLock<Value> = LazyLock::new(schema::<crate::network::NetworkFile>);
+pub(crate) static SERVICES: LazyLock<Value> =
+    LazyLock::new(schema::<crate::services::ServicesFile>);
+
 /// The JSON Schema of `network.toml`.
 #[must_use]
 pub fn schema_network() -> Value {
-    schema::<crate::network::NetworkFile>()
+    NETWORK.clone()
 }
 
 /// The JSON Schema of `services.toml`.
 #[must_use]
 pub fn schema_services() -> Value {
-    schema::<crate::services::ServicesFile>()
+    SERVICES.clone()
 }
 
 /// The JSON Schema of a file. TOML has no null: what may be left out is not nullable, and its
@@ -431,6 +438,7 @@ impl<'s> Shape<'s> {
         let names = || known.into_iter().flatten().map(|(name, _)| name.as_str());
         let closed = schema.get("additionalProperties").is_some_and(|other| other == false);
         let prefix = if path.is_empty() { String::new() } else { format!(" in `{}`", shown(path)) };
+        let mut meant = Vec::new();
         for (key, _) in table {
             let (name, place) = (key.get_ref().as_ref(), Place::Offset(key.span().start));
             if name.chars().any(is_invisible) {
@@ -438,11 +446,12 @@ impl<'s> Shape<'s> {
                 report.error(place, message);
             } else if closed && !names().any(|known| known == name) {
                 report.unknown(place, &format!("key{prefix}"), &shown(name), names());
+                meant.extend(nearest(&shown(name), names()));
             }
         }
         let required = schema.get("required").and_then(Value::as_array);
         for name in required.into_iter().flatten().filter_map(Value::as_str) {
-            if !table.iter().any(|(key, _)| key.get_ref() == name) {
+            if !table.iter().any(|(key, _)| key.get_ref() == name) && !meant.contains(&name) {
                 let schema = known.and_then(|known| known.get(name)).unwrap_or(schema);
                 let message = format!("missing key `{name}`{prefix}");
                 report.error(place, message).allow(self.allowed(schema));

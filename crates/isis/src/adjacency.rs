@@ -5,9 +5,10 @@
 //! function; what follows from a change is done where hellos are handled.
 //!
 //! Standards: RFC 5303 §3.2, ISO 10589 §8.2.4.
-//! Not implemented: neighbours without the three-way TLV. Deviation from RFC 5303 §3.2: they are
-//! refused instead of being taken up without a handshake, because every router of this century
-//! sends the TLV.
+//! Not implemented: neighbours without the three-way TLV.
+//!
+//! Deviation from RFC 5303 §3.2: a neighbour that does not send the TLV is refused instead of being
+//! taken up without a handshake, because every router of this century sends it.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 

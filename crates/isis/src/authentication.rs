@@ -266,6 +266,17 @@ mod tests {
     }
 
     #[test]
+    fn sha_is_over_the_pdu_with_the_apad_of_rfc_5310() {
+        // Made with Python's `hmac` from the captured link-state PDU: length raised by the TLV,
+        // lifetime and checksum zero, 0x878fe1f3 eight times in place of the digest.
+        let expected = "3e05763ca552c21c0b15713bd10e8a1c660bfcf19492fad0ef13508d34d26ad0";
+        let bytes = lsp(&key(Algorithm::HmacSha256, b"a key"));
+        // The TLV comes first: type, length, kind, key id, digest.
+        assert_eq!(bytes[27..32], [10, 35, 3, 0, 7]);
+        assert_eq!(bytes[32..64], golden::bytes(expected));
+    }
+
+    #[test]
     fn sha_keys_longer_than_the_digest_are_hashed_first() {
         let long = [0x5a; 40];
         let short = Sha256::digest(long);

@@ -2,6 +2,11 @@
 //!
 //! The values are taken as they are: whoever makes the configuration checks it. Durations that
 //! would make a router spin are raised to a floor where they are used.
+//!
+//! Standards: ISO 10589 §7.3 (level 2: identifiers, lifetimes, metrics), RFC 5301 (host name),
+//! RFC 5305 §4.3 and RFC 7981 (router id), RFC 8667 §2 and §3 (SIDs, SRGB, SRLB), RFC 5304 and
+//! RFC 5310 (keys).
+//! Not implemented: values per level, several keys at once, an SRGB of several ranges.
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};

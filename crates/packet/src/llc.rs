@@ -23,14 +23,23 @@ pub fn decode(bytes: &[u8]) -> Result<&[u8], DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{ISO, decode};
     use crate::DecodeError;
+
+    // The first octets behind the Ethernet header of frame 1 of an FRR 8.4.4 IS-IS capture.
+    const HELLO: [u8; 6] = [0xfe, 0xfe, 0x03, 0x83, 0x14, 0x01];
+
+    #[test]
+    fn header_of_frr_is_read_and_every_truncation_refused() {
+        assert_eq!(decode(&HELLO), Ok(&HELLO[3..]));
+        for len in 0..ISO.len() {
+            assert_eq!(decode(&HELLO[..len]), Err(DecodeError::Truncated { at: len }));
+        }
+    }
 
     #[test]
     fn only_the_iso_service_access_point_is_read() {
-        assert_eq!(decode(&[0xfe, 0xfe, 0x03, 0x83, 0x14]), Ok(&[0x83, 0x14][..]));
         assert_eq!(decode(&[0xfe, 0xfe, 0x03]), Ok(&[][..]));
-        assert_eq!(decode(&[0xfe, 0xfe]), Err(DecodeError::Truncated { at: 2 }));
         assert_eq!(decode(&[0xaa, 0xaa, 0x03]), Err(DecodeError::Value { at: 0 }));
         assert_eq!(decode(&[0xfe, 0xfe, 0x13]), Err(DecodeError::Value { at: 2 }));
     }

@@ -36,7 +36,7 @@ const fn step(name: &'static str, action: Action) -> Step {
     Step { name, action, environment: &[] }
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     step("format", Action::Cargo(&["fmt", "--all", "--check"])),
     step("fuzz format", Action::Cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])),
     step("tidy", Action::Own(tidy::run)),
@@ -47,6 +47,25 @@ const STEPS: [Step; 12] = [
         Action::Optional {
             subcommand: "deny",
             with: &["deny", "--offline", "check", "licenses", "bans", "sources"],
+            without: None,
+        },
+    ),
+    step(
+        "fuzz deny",
+        Action::Optional {
+            subcommand: "deny",
+            with: &[
+                "deny",
+                "--offline",
+                "--manifest-path",
+                "fuzz/Cargo.toml",
+                "--config",
+                "deny.toml",
+                "check",
+                "licenses",
+                "bans",
+                "sources",
+            ],
             without: None,
         },
     ),
@@ -67,7 +86,17 @@ const STEPS: [Step; 12] = [
         action: Action::Cargo(&["doc", "--workspace", "--no-deps"]),
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
-    step("fuzz corpus", Action::Cargo(&["test", "--quiet", "--manifest-path", "fuzz/Cargo.toml"])),
+    Step {
+        name: "fuzz corpus",
+        action: Action::Cargo(&[
+            "test",
+            "--quiet",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+        ]),
+        environment: &[("RUSTFLAGS", "-D warnings")],
+    },
     step("network", Action::Own(smoke::run)),
     step("search", Action::Own(|workspace| search::run(workspace, SEARCH_SEEDS, 0))),
 ];

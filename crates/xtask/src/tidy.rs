@@ -1,11 +1,13 @@
-//! What lints cannot see: the edges between crates, the length of files, essays, forbidden words.
+//! What lints cannot see: the edges between crates, the length of files, essays, forbidden words,
+//! links that lead nowhere.
 //!
 //! Each check is a pure function from text to [`Problem`]s, in a module of its own:
-//! [`edges`] holds the architecture as a table, [`text`] looks at one file at a time, and
-//! [`functions`] measures how long functions are.
+//! [`edges`] holds the architecture as a table, [`text`] looks at one file at a time, [`links`]
+//! follows Markdown from file to file, and [`functions`] measures how long functions are.
 
 mod edges;
 mod functions;
+mod links;
 mod text;
 
 use std::fmt;
@@ -36,13 +38,17 @@ impl fmt::Display for Problem {
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
     let mut problems = edges::problems(&workspace.metadata(false)?.packages);
     let mut lengths = Vec::new();
-    for path in workspace.files()? {
-        problems.extend(text::size(&path, workspace.size(&path)?));
-        if !text::is_checked(&path) {
+    let files = workspace.files()?;
+    for path in &files {
+        problems.extend(text::size(path, workspace.size(path)?));
+        if !text::is_checked(path) {
             continue;
         }
-        let content = workspace.read(&path)?;
-        problems.extend(text::problems(&path, &content));
+        let content = workspace.read(path)?;
+        problems.extend(text::problems(path, &content));
+        if path.ends_with(".md") {
+            problems.extend(links::problems(path, &content, &files));
+        }
         if path.ends_with(".rs") {
             lengths.extend(functions::lengths(&content));
         }

@@ -6,7 +6,7 @@ mod rfc7606;
 mod round_trip;
 mod session;
 
-pub(crate) use round_trip::{attributes, vpnv4, vpnv6};
+pub(crate) use round_trip::{attributes, membership, vpnv4, vpnv6};
 
 use base::AsNumber;
 use bgp::message::{self, Kind};

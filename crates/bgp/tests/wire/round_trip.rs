@@ -101,7 +101,8 @@ pub(crate) fn vpnv6() -> impl Strategy<Value = VpnNlri> {
     vpn(ipv6_prefix())
 }
 
-fn membership() -> impl Strategy<Value = Membership> {
+/// Memberships of every length that there is.
+pub(crate) fn membership() -> impl Strategy<Value = Membership> {
     let len = prop_oneof![Just(0_u8), 32..=96_u8];
     (as_number(), any::<[u8; 8]>(), len).prop_map(|(origin_as, target, len)| {
         Membership::with_prefix(origin_as, target, len).expect("a length that is allowed")

@@ -31,6 +31,17 @@ const IMPURE_WORDS: [(&str, &str); 7] = [
     ("cfg(not(test))", "what is tested is what runs"),
 ];
 
+/// What the code of a pure crate does not say outside its tests, and why.
+const IO_WORDS: [(&str, &str); 4] = [
+    ("std::fs", "there is no I/O"),
+    ("std::io", "there is no I/O"),
+    ("std::env", "what counts is in the configuration"),
+    ("std::process", "there is no other process"),
+];
+
+/// The one module of the pure crates that reads and writes files, for the others to be pure.
+const READS_FILES: &str = "crates/intent/src/files.rs";
+
 /// What the code of no crate says, and why.
 const BAD_WORDS: [(&str, &str); 3] = [
     (concat!("#[", "ignore"), "a test that does not run is no test"),
@@ -53,8 +64,14 @@ pub(super) fn problems(path: &str, text: &str) -> Vec<Problem> {
         found.extend(length(path, text));
         found.extend(words(path, text, &BAD_WORDS));
         found.extend(essay(path, text));
+        if crate_of(path).is_some_and(standards::is_collected) {
+            found.extend(deviations(path, text));
+        }
         if crate_of(path).is_some_and(is_pure) {
             found.extend(words(path, text, &IMPURE_WORDS));
+            if path.contains("/src/") && path != READS_FILES {
+                found.extend(words(path, text, &IO_WORDS));
+            }
         }
     }
     found
@@ -100,6 +117,26 @@ fn essay(path: &str, text: &str) -> Vec<Problem> {
         .collect()
 }
 
+/// What is done otherwise than a standard asks is collected, so it is written in one way and has
+/// a reason.
+fn deviations(path: &str, text: &str) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        let Some((code, comment)) = content.split_once("//") else { continue };
+        let comment = comment.trim_start_matches(['/', '!', ' ']);
+        let meant = ["Deviation from", "Deviations from"].iter().any(|it| comment.contains(it));
+        if meant && !(code.trim().is_empty() && comment.starts_with("Deviation from ")) {
+            let what =
+                "a deviation is not collected: start a line with `Deviation from `".to_owned();
+            found.push(Problem { path: path.to_owned(), line, what });
+        }
+    }
+    let complete = |text: &String| text.contains(": ") && text.contains("because");
+    let incomplete = standards::deviations(text).into_iter().filter(|text| !complete(text));
+    found.extend(incomplete.map(|text| whole(path, format!("`{text}` does not say `because`"))));
+    found
+}
+
 fn cites_a_standard(text: &str) -> bool {
     ["RFC ", "ISO "].iter().any(|series| {
         text.match_indices(series).any(|(at, _)| {
@@ -140,7 +177,8 @@ fn unfinished(path: &str, text: &str) -> Vec<Problem> {
 #[cfg(test)]
 mod tests {
     use super::{
-        BAD_WORDS, IMPURE_WORDS, LINES_MAX, SIZE_MAX, UNFINISHED, is_checked, problems, size,
+        BAD_WORDS, IMPURE_WORDS, IO_WORDS, LINES_MAX, READS_FILES, SIZE_MAX, UNFINISHED,
+        is_checked, problems, size,
     };
 
     const PURE_FILE: &str = "crates/router/src/lib.rs";
@@ -188,8 +226,23 @@ mod tests {
     }
 
     #[test]
+    fn a_deviation_that_is_not_collected_or_has_no_reason_is_found() {
+        let fine = "//! Essay.\n\n// Deviation from RFC 1 §2: so,\n// because.\n";
+        assert_eq!(found(PURE_FILE, fine), [""; 0]);
+        let broken = [
+            "//! Essay.\n// Deviations from RFC 1: this and that, because.\n",
+            "//! Essay.\n// A reader knows. Deviation from RFC 1: so, because.\n",
+            "//! Essay.\n// Deviation from RFC 1: so.\n",
+            "//! Essay.\n// Deviation from RFC 1 because.\n",
+        ];
+        for text in broken {
+            assert_eq!(found(PURE_FILE, text).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
     fn every_forbidden_word_is_found_in_code_and_not_in_comments() {
-        for (word, _) in IMPURE_WORDS.iter().chain(&BAD_WORDS) {
+        for (word, _) in IMPURE_WORDS.iter().chain(&IO_WORDS).chain(&BAD_WORDS) {
             let code = format!("//! Essay.\n{word}\n");
             let problems = found(PURE_FILE, &code);
             assert_eq!(problems.len(), 1, "{word}");
@@ -199,6 +252,10 @@ mod tests {
         }
         let clock = format!("//! Essay.\n{}\n", IMPURE_WORDS[0].0);
         assert_eq!(found("crates/host/src/lib.rs", &clock), [""; 0]);
+        let file = format!("//! Essay.\n{}\n", IO_WORDS[0].0);
+        for path in [READS_FILES, "crates/router/tests/main/a.rs"] {
+            assert_eq!(found(path, &file), [""; 0]);
+        }
     }
 
     #[test]
