@@ -100,7 +100,7 @@ pub fn parse(files: &Files) -> Result<Intent, Problems> {
 pub fn check(files: &Files, as_of: Option<Date>) -> Checked {
     let Files { network: network_file, sites: sites_file, services: services_file, .. } = files;
     let mut of_network = Report::new(&network_file.name, &network_file.text);
-    let read = shape::read(&mut of_network, network_file, &shape::NETWORK);
+    let read = shape::read(&mut of_network, network_file, &schema_network());
     let network = Network::read(&mut of_network, files, read);
     topology::check(&mut of_network, &network);
 
@@ -108,7 +108,7 @@ pub fn check(files: &Files, as_of: Option<Date>) -> Checked {
     let sites = Sites::read(&mut of_sites, sites_file, &network);
 
     let mut of_services = Report::new(&services_file.name, &services_file.text);
-    let read = shape::read(&mut of_services, services_file, &shape::SERVICES);
+    let read = shape::read(&mut of_services, services_file, &schema_services());
     let services = Services::read(&mut of_services, read, &network, &sites, as_of);
     overlap::check(&mut of_services, &services);
     pools::check_sizes(&mut of_network, &network, &sites, &services);

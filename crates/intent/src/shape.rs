@@ -7,7 +7,6 @@
 
 use core::cmp::Ordering;
 use core::fmt;
-use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
@@ -144,22 +143,16 @@ impl JsonSchema for SitesShape {
     }
 }
 
-// Constants in all but name: made at their first use, because making them takes as long as
-// checking a small intent does.
-pub(crate) static NETWORK: LazyLock<Value> = LazyLock::new(schema::<crate::network::NetworkFile>);
-pub(crate) static SERVICES: LazyLock<Value> =
-    LazyLock::new(schema::<crate::services::ServicesFile>);
-
 /// The JSON Schema of `network.toml`.
 #[must_use]
 pub fn schema_network() -> Value {
-    NETWORK.clone()
+    schema::<crate::network::NetworkFile>()
 }
 
 /// The JSON Schema of `services.toml`.
 #[must_use]
 pub fn schema_services() -> Value {
-    SERVICES.clone()
+    schema::<crate::services::ServicesFile>()
 }
 
 /// The JSON Schema of a file. TOML has no null: what may be left out is not nullable, and its
