@@ -126,12 +126,14 @@ impl Lock {
         let mut report = Report::new(name, text);
         let mut lock = Self::default();
         let (document, errors) = DeTable::parse_recoverable(text);
-        for error in &errors {
-            let place = error.span().map_or(Place::File, |span| Place::Offset(span.start));
-            report.error(place, one_line(error.message())).help(RESTORE);
-        }
-        check_checksum(&mut report, text);
-        if errors.is_empty() {
+        // One is enough: what follows the first damage is mostly its consequence.
+        let place_of = |error: &toml::de::Error| {
+            error.span().map_or(Place::File, |span| Place::Offset(span.start))
+        };
+        if let Some(error) = errors.iter().min_by_key(|error| place_of(error)) {
+            report.error(place_of(error), one_line(error.message())).help(RESTORE);
+        } else {
+            check_checksum(&mut report, text);
             lock.read(&mut report, document.get_ref());
         }
         let mut problems = Problems(report.finish());

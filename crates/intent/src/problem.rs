@@ -197,7 +197,7 @@ pub(crate) fn list<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String {
 }
 
 /// The name that `found` was probably meant to be: at most half of its letters differ, and four.
-fn nearest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (found.chars().count() / 2).clamp(1, 4);
     names
         .map(|name| (edits(found, name), name))

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use intent::Date;
 
 use crate::control::request::Request;
@@ -28,9 +28,6 @@ pub(crate) struct Arguments {
     /// Print data as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Path of the control socket of a running network, instead of `$WEALD_SOCKET` or the default
-    #[arg(long, global = true, value_name = "PATH")]
-    pub(crate) socket: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -55,15 +52,12 @@ Examples:
   weald up examples/two-pops --once --json")]
     Up(Up),
     #[command(flatten)]
-    Ask(Request),
+    Ask(Ask),
     /// Run a region under random faults, one run per seed
-    #[command(
-        hide = true,
-        after_help = "Example:\n  weald search examples/six-sites --seeds 20 --from 1"
-    )]
+    #[command(after_help = "Example:\n  weald search examples/six-sites --seeds 20 --from 1")]
     Search(Search),
     /// Let every core link, core router and point of presence fail, one after the other
-    #[command(hide = true, after_help = "Example:\n  weald sweep examples/six-sites")]
+    #[command(after_help = "Example:\n  weald sweep examples/six-sites")]
     Sweep(Sweep),
     /// Print the JSON Schema of `network.toml` or `services.toml`
     #[command(after_help = "Example:\n  weald schema network > network.schema.json")]
@@ -79,6 +73,52 @@ Example:
         /// For which shell
         shell: clap_complete::Shell,
     },
+}
+
+/// A request, and the network that it is for.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) request: Request,
+    pub(crate) socket: Socket,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Socket {
+    /// The network's control socket, instead of `$WEALD_SOCKET` or the default
+    #[arg(long = "socket", global = true, value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl FromArgMatches for Ask {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let request = Request::from_arg_matches(matches)?;
+        let of_request = matches.subcommand().map_or(matches, |(_, matches)| matches);
+        Ok(Self { request, socket: Socket::from_arg_matches(of_request)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for Ask {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        let requests = Request::augment_subcommands(clap::Command::new("requests"));
+        // Their order among all commands is that of being added here.
+        let anew = |request: &clap::Command| {
+            Socket::augment_args(request.clone().display_order(None::<usize>))
+        };
+        command.subcommands(requests.get_subcommands().map(anew))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Request::has_subcommand(name)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -109,10 +149,12 @@ pub(crate) struct Up {
     /// The folder of the intent
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) socket: Socket,
     /// Print the result and exit: 0 only where every promise is kept
     #[arg(long)]
     pub(crate) once: bool,
-    /// Everything random comes from this number: the same seed, the same run
+    /// Everything random comes from this number
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Test one in N pairs of one virtual network only [N: 20]
@@ -169,12 +211,13 @@ pub(crate) enum SchemaFile {
 
 #[cfg(test)]
 mod tests {
-    use super::Arguments;
-    use clap::CommandFactory as _;
+    use super::{Arguments, Command};
+    use clap::{CommandFactory as _, Parser as _};
 
     fn walk(command: &mut clap::Command, path: &str, check: &mut dyn FnMut(&str, &str)) {
-        let help = command.render_long_help().to_string();
-        check(path, &help);
+        for help in [command.render_help(), command.render_long_help()] {
+            check(path, &help.to_string());
+        }
         for sub in command.get_subcommands_mut() {
             if sub.get_name() != "help" {
                 let path = format!("{path} {}", sub.get_name());
@@ -198,6 +241,62 @@ mod tests {
             let (_, example) = help.split_once("Example").expect(path);
             assert!(example.contains(path), "{path}: {example}");
         });
-        assert!(seen > 15, "{seen}");
+        assert!(seen > 30, "{seen}");
+    }
+
+    #[test]
+    fn help_fits_on_a_screen() {
+        const COLUMNS_MAX: usize = 100;
+        let mut command = Arguments::command();
+        command.build();
+        walk(&mut command, "weald", &mut |path, help| {
+            for line in help.lines() {
+                assert!(line.chars().count() <= COLUMNS_MAX, "{path}: {line}");
+            }
+        });
+    }
+
+    #[test]
+    fn the_help_has_every_command_in_order() {
+        let mut command = Arguments::command();
+        let help = command.render_help().to_string();
+        let mut rest = help.as_str();
+        for sub in command.get_subcommands() {
+            let line = format!("\n  {} ", sub.get_name());
+            (_, rest) = rest.split_once(line.as_str()).expect(&line);
+        }
+    }
+
+    #[test]
+    fn the_socket_is_offered_where_one_is_used() {
+        const WITHOUT: [&str; 6] = ["check", "compile", "search", "sweep", "schema", "completions"];
+        let mut command = Arguments::command();
+        command.build();
+        walk(&mut command, "weald", &mut |path, help| {
+            let name = path.split(' ').nth(1);
+            let uses = name.is_some_and(|name| !WITHOUT.contains(&name));
+            assert_eq!(help.contains("--socket"), uses, "{path}");
+        });
+    }
+
+    #[test]
+    fn the_socket_may_stand_anywhere_behind_its_command() {
+        for line in ["status --socket s", "show --socket s events", "show events G1 --socket s"] {
+            let words = std::iter::once("weald").chain(line.split(' '));
+            let Command::Ask(ask) = Arguments::try_parse_from(words).unwrap().command else {
+                panic!("{line}");
+            };
+            assert_eq!(ask.socket.path, Some("s".into()), "{line}");
+        }
+        for line in ["check d --socket s", "trace G1 G2 --count 2"] {
+            let words = std::iter::once("weald").chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn mending_nothing_in_particular_is_told_of_the_whole() {
+        let error = Arguments::try_parse_from(["weald", "mend"]).unwrap_err().to_string();
+        assert!(error.contains("<NAME|--all>"), "{error}");
     }
 }

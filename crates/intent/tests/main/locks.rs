@@ -98,6 +98,16 @@ fn damage_is_named_with_its_line() {
 }
 
 #[test]
+fn broken_syntax_is_reported_once() {
+    let bad = lock().to_text().replace('=', ":");
+    let problems = Lock::parse("weald.lock", &bad).unwrap_err();
+    assert_eq!(problems.0.len(), 1, "{problems}");
+    let text = problems.to_string();
+    assert!(text.starts_with("weald.lock:3: "), "{text}");
+    assert_eq!(text.matches("hint: ").count(), 1, "{text}");
+}
+
+#[test]
 fn contradictions_are_refused_even_with_the_right_checksum() {
     for (from, to, expected) in [
         (

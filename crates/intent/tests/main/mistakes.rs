@@ -77,7 +77,7 @@ const OF_SHAPE: &[Mistake] = &[
         In::Network,
         "[pools]",
         "[pool]",
-        &["network.toml:9: unknown key `pool`", "network.toml: missing key `pools`"],
+        &["network.toml:9: unknown key `pool`", "hint: did you mean `pools`?"],
     ),
     (In::Network, "[region]", "[region", &["network.toml:3: "]),
     (In::Network, "\"two-pops\"", "\"two-pops", &["network.toml:4: "]),
@@ -265,6 +265,14 @@ const IN_THE_NETWORK: &[Mistake] = &[
         ],
     ),
 ];
+
+#[test]
+fn a_misspelt_key_is_reported_once() {
+    let change = (In::Network, "as_number = ", "as_numbr = ");
+    let problems = problems_of("two-pops", &[change]).to_string();
+    assert!(problems.contains("hint: did you mean `as_number`?"), "{problems}");
+    assert!(!problems.contains("missing key"), "{problems}");
+}
 
 #[test]
 fn mistakes_in_the_network_are_named() {

@@ -5,6 +5,7 @@ use base::Duration;
 use serde::Serialize;
 use twin::fault::Fault;
 
+use crate::control::request::Mend;
 use crate::control::response::Answer;
 use crate::failure::Failure;
 use crate::network::Network;
@@ -38,10 +39,14 @@ pub(crate) fn cut(network: &mut Network, name: &str, silent: bool) -> Result<Ans
 }
 
 /// Mends what `name` means, or everything.
-pub(crate) fn mend(network: &mut Network, name: Option<&str>) -> Result<Answer, Failure> {
-    let faults = match name {
-        Some(name) => network.mends(name)?,
-        None => network.mends_of_all(),
+pub(crate) fn mend(network: &mut Network, mend: &Mend) -> Result<Answer, Failure> {
+    let faults = match (&mend.name, mend.all) {
+        (Some(name), false) => network.mends(name)?,
+        (None, true) => network.mends_of_all(),
+        (Some(_), true) | (None, false) => {
+            return Err(Failure::input("either a name or `all` is needed")
+                .hint("`weald mend --all` mends everything"));
+        }
     };
     strike(network, faults, "nothing to mend")
 }

@@ -4,7 +4,7 @@ use base::Duration;
 use serde::Serialize;
 use twin::trace::{Dropped, Trace};
 
-use crate::control::request::{COUNT_MAX, Probe};
+use crate::control::request::{self, COUNT_MAX};
 use crate::control::response::Answer;
 use crate::failure::Failure;
 use crate::network::Network;
@@ -29,6 +29,8 @@ struct Ping {
     packets: Vec<Packet>,
     /// Why no promise lets the packets pass; none where one does.
     refusal: Option<String>,
+    /// Which of the two sites is cut off, and how.
+    disconnected: Vec<String>,
 }
 
 /// What became of one packet.
@@ -60,14 +62,15 @@ impl Packet {
 }
 
 /// Sends packets and waits for their answers.
-pub(crate) fn answer(network: &mut Network, probe: &Probe) -> Result<Answer, Failure> {
-    if probe.count == 0 || i64::from(probe.count) > COUNT_MAX {
-        return Err(Failure::input(format!("`count` is {}", probe.count))
+pub(crate) fn answer(network: &mut Network, asked: &request::Ping) -> Result<Answer, Failure> {
+    let request::Ping { probe, count } = asked;
+    if *count == 0 || i64::from(*count) > COUNT_MAX {
+        return Err(Failure::input(format!("`count` is {count}"))
             .hint(format!("1 to {COUNT_MAX} packets can be sent")));
     }
     let aim = network.aim(probe)?;
     let mut packets: Vec<Packet> = Vec::new();
-    for position in 0..probe.count {
+    for position in 0..*count {
         if position > 0 {
             network.run_for(INTERVAL);
         }
@@ -85,6 +88,7 @@ pub(crate) fn answer(network: &mut Network, probe: &Probe) -> Result<Answer, Fai
         answered: packets.iter().filter(|packet| packet.answered).count(),
         packets,
         refusal: explain::refusal(network.plan(), &aim.wanted()),
+        disconnected: network.disconnected(&aim),
     };
     Ok(Answer::new(&ping, text(&aim, &ping)).judged(ping.answered > 0))
 }
@@ -98,7 +102,7 @@ fn text(aim: &Aim, ping: &Ping) -> String {
     text.push_str(&format!("{} of {} answered\n", ping.answered, ping.sent));
     if ping.answered == 0 {
         let dropped = ping.packets.iter().flat_map(|packet| &packet.dropped);
-        text.push_str(&why(dropped, ping.refusal.as_deref()));
+        text.push_str(&why(dropped, ping.refusal.as_deref(), &ping.disconnected));
     }
     text
 }
@@ -117,7 +121,11 @@ pub(crate) fn outcome(packet: &Packet, network: &str) -> String {
 }
 
 /// Why there was no answer, in words.
-pub(crate) fn why<'a>(dropped: impl Iterator<Item = &'a Dropped>, refusal: Option<&str>) -> String {
+pub(crate) fn why<'a>(
+    dropped: impl Iterator<Item = &'a Dropped>,
+    refusal: Option<&str>,
+    disconnected: &[String],
+) -> String {
     let mut lines: Vec<String> = Vec::new();
     for Dropped { router, reason } in dropped {
         let line = format!("dropped at `{router}`: {reason}\n");
@@ -125,8 +133,7 @@ pub(crate) fn why<'a>(dropped: impl Iterator<Item = &'a Dropped>, refusal: Optio
             lines.push(line);
         }
     }
-    if let Some(refusal) = refusal {
-        lines.push(format!("{refusal}\n"));
-    }
+    let reasons = disconnected.iter().map(String::as_str).chain(refusal);
+    lines.extend(reasons.map(|reason| format!("{reason}\n")));
     lines.concat()
 }

@@ -23,7 +23,7 @@ pub(crate) fn answer(network: &Network, show: &Show) -> Result<Answer, Failure> 
             let view = network.view(name).ok_or_else(|| without_power(name))?;
             Ok(Answer::new(&view, neighbours(&view)))
         }
-        Show::Events => Ok(events(network)),
+        Show::Events(asked) => events(network, asked.router.as_deref()),
     }
 }
 
@@ -72,7 +72,8 @@ fn routes(network: &Network, asked: &Routes) -> Result<Answer, Failure> {
         let known = vrfs.iter().any(|one| one.name == *vrf || one.virtual_network == *vrf);
         if !known {
             let names = vrfs.iter().map(|vrf| vrf.name.as_str());
-            return Err(unknown(&format!("vrf of `{name}`"), vrf, names));
+            let hint = format!("`{name}` has no vrf: virtual networks end at site routers");
+            return Err(unknown(&format!("vrf of `{name}`"), vrf, names, &hint));
         }
     }
     let mut routes =
@@ -217,16 +218,22 @@ pub(crate) fn neighbours(view: &RouterView) -> String {
     text
 }
 
-fn events(network: &Network) -> Answer {
+fn events(network: &Network, router: Option<&str>) -> Result<Answer, Failure> {
     /// What fits on a screen.
     const SHOWN: usize = 40;
-    let events: Vec<&Event> = network.events().collect();
+    let router = router.map(|name| find_router(network.plan(), name)).transpose()?;
+    let is_wanted = |event: &&Event| router.is_none_or(|router| event.router == router);
+    let events: Vec<&Event> = network.events().filter(is_wanted).collect();
     let mut table =
         Table::new(&[("at", Align::Right), ("router", Align::Left), ("what", Align::Left)]);
     for event in events.iter().skip(events.len().saturating_sub(SHOWN)) {
         table.row([moment(event.at), event.router.clone(), event.text.clone()]);
     }
-    Answer::new(&events, table.text())
+    let text = match router {
+        Some(router) if events.is_empty() => format!("nothing is known of `{router}`\n"),
+        _ => table.text(),
+    };
+    Ok(Answer::new(&events, text))
 }
 
 #[cfg(test)]

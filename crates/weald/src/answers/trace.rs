@@ -21,6 +21,8 @@ struct Traced {
     astray: Option<String>,
     /// Why no promise lets the packet pass; none where one does.
     refusal: Option<String>,
+    /// Which of the two sites is cut off, and how.
+    disconnected: Vec<String>,
 }
 
 /// Sends a packet and follows it and its answer.
@@ -35,9 +37,11 @@ pub(crate) fn answer(network: &mut Network, probe: &Probe) -> Result<Answer, Fai
     }
     let packet = Packet::new(&aim, trace.clone());
     text.push_str(&format!("{}\n", ping::outcome(&packet, &aim.from.network)));
-    text.push_str(&ping::why(trace.dropped.iter(), refusal.as_deref()));
+    let disconnected = network.disconnected(&aim);
+    let told = if packet.answered { &[][..] } else { &disconnected };
+    text.push_str(&ping::why(trace.dropped.iter(), refusal.as_deref(), told));
     let (good, astray) = (packet.answered, packet.astray);
-    let traced = Traced { trace, network: aim.from.network, astray, refusal };
+    let traced = Traced { trace, network: aim.from.network, astray, refusal, disconnected };
     Ok(Answer::new(&traced, text).judged(good))
 }
 

@@ -8,20 +8,20 @@ mod up;
 
 use clap::CommandFactory as _;
 
-use crate::arguments::{Arguments, Command, SchemaFile};
+use crate::arguments::{Arguments, Ask, Command, SchemaFile};
 use crate::control::client;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
 /// Does what was typed.
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    let Arguments { json, socket, command } = arguments;
+    let Arguments { json, command } = arguments;
     match command {
         Command::Check(arguments) => check::run(&arguments, json),
         Command::Compile(arguments) => compile::run(&arguments, json),
-        Command::Up(arguments) => up::run(&arguments, socket, json),
-        Command::Ask(request) => {
-            let answer = client::ask(socket, &request)?;
+        Command::Up(arguments) => up::run(&arguments, json),
+        Command::Ask(Ask { request, socket }) => {
+            let answer = client::ask(socket.path, &request)?;
             output::either(json, &answer.data, &answer.text);
             Ok(Outcome::from(answer.good))
         }

@@ -1,6 +1,5 @@
 //! `weald up`: a whole region on this machine.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -21,11 +20,7 @@ use crate::screen::count;
 /// The number of the plan: a network that starts anew has no older one.
 const GENERATION: u64 = 1;
 
-pub(crate) fn run(
-    arguments: &Up,
-    socket_path: Option<PathBuf>,
-    json: bool,
-) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Up, json: bool) -> Result<Outcome, Failure> {
     let start = Instant::now();
     let as_of = arguments.date.or_else(day::today);
     let loaded = load(&arguments.folder, GENERATION, as_of)?;
@@ -41,7 +36,7 @@ pub(crate) fn run(
     let listener = if arguments.once {
         None
     } else {
-        let path = socket::chosen(socket_path)
+        let path = socket::chosen(arguments.socket.path.clone())
             .unwrap_or_else(|| socket::default_path(&loaded.intent.region.name));
         Some(Listener::start(&path)?)
     };

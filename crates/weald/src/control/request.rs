@@ -26,10 +26,10 @@ Examples:
   weald ping G1 records
   weald ping G1 G2 --v6 --count 3
   weald ping G1 H1 --port tcp/22")]
-    Ping(Probe),
+    Ping(Ping),
     /// Follow a packet and its answer, router by router and label by label
     #[command(after_help = "Example:\n  weald trace G1 records")]
-    Trace(Probe),
+    Trace(Trace),
     /// Show a router's tables, and why each path is used or not
     #[command(subcommand, after_help = "Example:\n  weald show routes H1 --prefix 10.2.0.0/16")]
     Show(Show),
@@ -61,7 +61,6 @@ pub(crate) struct Status {
 
 /// Packets from somewhere to somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Probe {
     /// The code of the site that sends
     pub(crate) from: String,
@@ -79,6 +78,23 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "tcp/443")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<Service>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trace {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) probe: Probe,
+}
+
+/// Packets, and how many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ping {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) probe: Probe,
     /// How many packets to send
     #[arg(
         long,
@@ -116,8 +132,11 @@ Examples:
     #[command(after_help = "Example:\n  weald show neighbours lewes-1")]
     Neighbours(Named),
     /// What happened lately
-    #[command(after_help = "Example:\n  weald show events")]
-    Events,
+    #[command(after_help = "\
+Examples:
+  weald show events
+  weald show events lewes-1")]
+    Events(Events),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
@@ -144,6 +163,14 @@ pub(crate) struct Named {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Events {
+    /// A router, or the code of a site for its router [default: all of them]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) router: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Cut {
     /// A link, a router, the code of a site for its router, or `pop:NAME`
     pub(crate) name: String,
@@ -155,13 +182,13 @@ pub(crate) struct Cut {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
+#[group(required = true, multiple = false)]
 pub(crate) struct Mend {
     /// A link, a router, the code of a site for its router, or `pop:NAME`
-    #[arg(required_unless_present = "all")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     /// Everything that was cut
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     #[serde(default)]
     pub(crate) all: bool,
 }
@@ -236,7 +263,7 @@ impl<'de> Deserialize<'de> for Service {
 
 #[cfg(test)]
 mod tests {
-    use super::{Probe, Request, Service, Show, Status};
+    use super::{Events, Ping, Probe, Request, Service, Show, Status};
 
     #[test]
     fn requests_are_one_flat_object() {
@@ -244,7 +271,7 @@ mod tests {
         let text = serde_json::to_string(&status).unwrap();
         assert_eq!(text, r#"{"do":"status","name":"lewes-1"}"#);
         assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), status);
-        let events = Request::Show(Show::Events);
+        let events = Request::Show(Show::Events(Events { router: None }));
         let text = serde_json::to_string(&events).unwrap();
         assert_eq!(text, r#"{"do":"show","what":"events"}"#);
         assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), events);
@@ -255,10 +282,11 @@ mod tests {
     #[test]
     fn what_is_left_out_has_its_default() {
         let request = r#"{"do":"ping","from":"G1","to":"records","port":"tcp/443"}"#;
-        let Request::Ping(probe) = serde_json::from_str(request).unwrap() else { panic!() };
+        let Request::Ping(ping) = serde_json::from_str(request).unwrap() else { panic!() };
         let port = Some(Service { protocol: 6, port: 443 });
         let (from, to) = ("G1".to_owned(), "records".to_owned());
-        assert_eq!(probe, Probe { from, to, network: None, v6: false, port, count: 1 });
+        let probe = Probe { from, to, network: None, v6: false, port };
+        assert_eq!(ping, Ping { probe, count: 1 });
     }
 
     #[test]
@@ -269,6 +297,9 @@ mod tests {
             r#"{"do":"dance"}"#,
             r#"{"do":"status","nam":"x"}"#,
             r#"{"do":"ping","from":"G1","to":"G2","port":"icmp/1"}"#,
+            r#"{"do":"ping","from":"G1","to":"G2","cuont":1}"#,
+            r#"{"do":"trace","from":"G1","to":"G2","count":1}"#,
+            r#"{"do":"show","what":"events","name":"lewes-1"}"#,
         ] {
             assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
         }

@@ -66,7 +66,7 @@ fn answers(path: &Path) -> bool {
 
 /// Connects to the running network.
 pub(crate) fn connect(argument: Option<PathBuf>) -> Result<UnixStream, Failure> {
-    const HINT: &str = "start one with `weald up examples/sussex`";
+    const HINT: &str = "start one with `weald up DIR`, as `weald up examples/sussex`";
     let path = match chosen(argument) {
         Some(path) => path,
         None => {

@@ -7,6 +7,12 @@ use crate::failure::Failure;
 /// What is written in front of the name of a point of presence.
 const POP: &str = "pop:";
 
+/// Names in a list of all there are; more would hide the message.
+const LIST_MAX: usize = 8;
+
+/// Where the codes of sites are.
+pub(crate) const SITES: &str = "codes of sites are in `sites.csv`";
+
 /// What a name means; numbers are positions in the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Thing {
@@ -24,7 +30,8 @@ pub(crate) fn find(plan: &Plan, name: &str) -> Result<Thing, Failure> {
         let routers = routers_of_pop(plan, pop);
         if routers.is_empty() {
             let pops: Vec<_> = plan.pops.iter().map(|pop| format!("{POP}{}", pop.name)).collect();
-            return Err(unknown("point of presence", pop, pops.iter().map(String::as_str)));
+            let pops = pops.iter().map(String::as_str);
+            return Err(unknown("point of presence", pop, pops, "they are in `network.toml`"));
         }
         return Ok(Thing::Pop(pop.to_owned(), routers));
     }
@@ -43,7 +50,7 @@ pub(crate) fn find(plan: &Plan, name: &str) -> Result<Thing, Failure> {
             .chain(plan.sites.iter().map(|site| site.code.as_str()))
             .chain(plan.links.iter().map(|link| link.name.as_str()))
             .chain(plan.attachments.iter().map(|lan| lan.virtual_network.as_str()));
-        unknown("router, site, link or virtual network", name, names)
+        unknown("router, site, link or virtual network", name, names, &whereabouts(plan))
     })
 }
 
@@ -69,21 +76,37 @@ pub(crate) fn find_router<'a>(plan: &'a Plan, name: &str) -> Result<&'a str, Fai
     site.map(|site| site.router.as_str()).ok_or_else(|| {
         let routers = plan.routers.iter().map(|router| router.name.as_str());
         let sites = plan.sites.iter().map(|site| site.code.as_str());
-        unknown("router or site", name, routers.chain(sites))
+        unknown("router or site", name, routers.chain(sites), &whereabouts(plan))
     })
 }
 
-/// The failure of a name that nothing has.
+/// Where names are.
+fn whereabouts(plan: &Plan) -> String {
+    let Some((pop, router)) = plan.pops.iter().find_map(|pop| Some((pop, pop.routers.first()?)))
+    else {
+        return SITES.to_owned();
+    };
+    let pop = &pop.name;
+    format!("{SITES}, routers in `weald status {POP}{pop}`, links in `weald status {router}`")
+}
+
+/// The failure of a name that nothing has: with the nearest one, else with all of a few, else with
+/// where they are.
 pub(crate) fn unknown<'n>(
     what: &str,
     found: &str,
-    names: impl Iterator<Item = &'n str>,
+    names: impl Iterator<Item = &'n str> + Clone,
+    whereabouts: &str,
 ) -> Failure {
     let failure = Failure::network(format!("no {what} `{found}`"));
-    match nearest(found, names) {
-        Some(name) => failure.hint(format!("did you mean `{name}`?")),
-        None => failure.hint("`weald status` shows what there is"),
+    if let Some(name) = nearest(found, names.clone()) {
+        return failure.hint(format!("did you mean `{name}`?"));
     }
+    let few: Vec<_> = names.take(LIST_MAX + 1).map(|name| format!("`{name}`")).collect();
+    if few.is_empty() || few.len() > LIST_MAX {
+        return failure.hint(whereabouts);
+    }
+    failure.hint(format!("there is {}", few.join(", ")))
 }
 
 /// The numbers of the routers of a point of presence.
@@ -124,7 +147,7 @@ fn edits(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{edits, nearest};
+    use super::{LIST_MAX, edits, nearest, unknown};
 
     #[test]
     fn the_nearest_name_is_offered_only_when_it_is_near() {
@@ -134,5 +157,17 @@ mod tests {
         assert_eq!(nearest("lewis-1", names.into_iter()), Some("lewes-1"));
         assert_eq!(nearest("worthin", names.into_iter()), Some("pop:worthing"));
         assert_eq!(nearest("G81001", names.into_iter()), None);
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_where_names_are() {
+        let names = ["lewes-1"; LIST_MAX + 1];
+        let hint = |found: &str, names: &[&'static str]| {
+            unknown("router", found, names.iter().copied(), "in the file").hint.unwrap()
+        };
+        assert_eq!(hint("lewis-1", &names), "did you mean `lewes-1`?");
+        assert_eq!(hint("nope", &names[..2]), "there is `lewes-1`, `lewes-1`");
+        assert_eq!(hint("nope", &names), "in the file");
+        assert_eq!(hint("nope", &[]), "in the file");
     }
 }

@@ -10,7 +10,7 @@ use crate::control::request::{Probe, Service, protocol_name};
 use crate::failure::Failure;
 use crate::network::Network;
 use crate::network::explain::Wanted;
-use crate::network::names::{site_number, unknown};
+use crate::network::names::{SITES, site_number, unknown};
 
 /// IP protocol number of ICMP, in either family.
 const ICMP: u8 = 1;
@@ -94,6 +94,7 @@ enum Target<'a> {
 }
 
 fn find_target<'a>(plan: &'a Plan, name: &str) -> Result<Target<'a>, Failure> {
+    const WHERE: &str = "sites are in `sites.csv`, applications in `services.toml`";
     if let Some(site) = site_number(plan, name).and_then(|number| plan.sites.get(number)) {
         return Ok(Target::Site(&site.code));
     }
@@ -105,7 +106,7 @@ fn find_target<'a>(plan: &'a Plan, name: &str) -> Result<Target<'a>, Failure> {
     }
     let sites = plan.sites.iter().map(|site| site.code.as_str());
     let applications = plan.applications.iter().map(|application| application.name.as_str());
-    Err(unknown("site, application or address", name, sites.chain(applications)))
+    Err(unknown("site, application or address", name, sites.chain(applications), WHERE))
 }
 
 /// The LANs of a site with their numbers.
@@ -119,7 +120,7 @@ impl Network {
         let plan = self.plan();
         let from = site_number(plan, &probe.from).and_then(|number| plan.sites.get(number));
         let from = from.ok_or_else(|| {
-            unknown("site", &probe.from, plan.sites.iter().map(|site| site.code.as_str()))
+            unknown("site", &probe.from, plan.sites.iter().map(|site| site.code.as_str()), SITES)
         })?;
         let target = find_target(plan, &probe.to)?;
         let senders = senders(plan, &from.code, probe.network.as_deref())?;
@@ -158,6 +159,18 @@ impl Network {
             to: receiver.map(Place::of),
             application,
         })
+    }
+
+    /// Which of the two sites is cut off, and how.
+    pub(crate) fn disconnected(&self, aim: &Aim) -> Vec<String> {
+        let reach = self.reach();
+        let to = aim.to.as_ref().filter(|to| to.site != aim.from.site);
+        let places = core::iter::once(&aim.from).chain(to);
+        let obstacle = |place: &Place| {
+            let site = self.plan().sites.iter().find(|site| site.code == place.site)?;
+            reach.standing(&site.router).obstacle(&site.code)
+        };
+        places.filter_map(obstacle).collect()
     }
 }
 

@@ -40,6 +40,17 @@ impl Standing {
             Self::NoPower => "its router has no power",
         }
     }
+
+    /// Why a site so connected reaches nothing; none where it reaches the network.
+    pub(crate) fn obstacle(self, site: &str) -> Option<String> {
+        let why = match self {
+            Self::Whole | Self::OneUplinkLess => return None,
+            Self::Apart => "is in a part of the core that is cut off",
+            Self::CutOff => "has no live uplink",
+            Self::NoPower => "has no power",
+        };
+        Some(format!("router of {site} {why}"))
+    }
 }
 
 /// What is alive.
@@ -195,6 +206,7 @@ mod tests {
                 expected.is_connected(),
                 matches!(expected, Standing::Whole | Standing::OneUplinkLess)
             );
+            assert_eq!(expected.obstacle("G1").is_none(), expected.is_connected());
         }
         assert_eq!(standing(true, &[Some(0)], None), Standing::Apart);
     }

@@ -82,6 +82,17 @@ fn a_damaged_lock_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_lock_with_broken_syntax_is_reported_once() {
+    let folder = Folder::of_example("two-pops", "broken-lock");
+    assert_eq!(weald(&["compile", folder.name()]).code, 0);
+    folder.write("weald.lock", &folder.read("weald.lock").replace('=', ":"));
+    let run = weald(&["check", folder.name()]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.err.contains("weald.lock:3: ") && run.err.contains("1 error in"), "{}", run.err);
+    assert_eq!(run.err.matches("hint: ").count(), 1, "{}", run.err);
+}
+
+#[test]
 fn compiling_again_changes_nothing() {
     let folder = Folder::of_example("two-pops", "compile-again");
     let first = weald(&["compile", folder.name(), "--date", "2026-06-01"]);

@@ -70,6 +70,7 @@ fn ping_reaches_what_it_may_and_says_why_not_otherwise() {
         let run = network.ask(&[&["ping", "--count", "1"], arguments].concat());
         assert_eq!(run.code, 1, "{run:?}");
         assert!(run.out.contains("dropped at `site-") && run.out.contains(why), "{}", run.out);
+        assert!(run.out.ends_with('\n') && !run.out.ends_with("\n\n"), "{}", run.out);
     }
 }
 
@@ -116,7 +117,12 @@ fn tables_say_why_each_path_is_used_or_not() {
     assert!(labels.as_array().unwrap().iter().any(|label| label["action"] == "pop"));
     let neighbours = network.ask_json(&["show", "neighbours", "lewes-1"]);
     assert!(neighbours["sessions"].as_array().unwrap().iter().all(|one| one["up"] == true));
-    assert!(!network.ask_json(&["show", "events"]).as_array().unwrap().is_empty());
+    let events = network.ask_json(&["show", "events"]);
+    let of_router = |event: &&Value| event["router"] == "lewes-1";
+    let expected: Vec<_> = events.as_array().unwrap().iter().filter(of_router).collect();
+    assert!(!expected.is_empty());
+    assert_eq!(network.ask_json(&["show", "events", "lewes-1"]), json!(expected));
+    assert_eq!(network.ask(&["show", "events", "H1"]).code, 0);
     for table in ["routes", "global", "labels", "neighbours"] {
         for router in ["lewes-1", "H1"] {
             let run = network.ask(&["show", table, router]);
@@ -157,10 +163,25 @@ fn a_point_of_presence_without_power_names_the_sites_that_it_cuts_off() {
     assert_eq!(run.code, 1);
     assert!(run.out.contains("Lewes Victoria"), "{}", run.out);
     assert_eq!(network.ask(&["ping", "G2", "records", "--count", "1"]).code, 0);
-    assert_eq!(network.ask(&["ping", "G1", "records", "--count", "1"]).code, 1);
+    let run = network.ask(&["ping", "G1", "records", "--count", "1"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.out.ends_with("\nrouter of G1 has no live uplink\n"), "{}", run.out);
     assert_failed(&network.ask(&["show", "labels", "lewes-1"]), 1, &["no power", "hint: "]);
     assert_eq!(network.ask_json(&["mend", "pop:lewes"])["cut_off"], json!([]));
     assert_eq!(network.ask(&["ping", "G1", "records", "--count", "1"]).code, 0);
+}
+
+#[test]
+fn a_site_without_power_is_named_as_the_reason_at_either_end() {
+    let network = Running::start("two-pops", "no-power");
+    assert_eq!(network.ask(&["cut", "G1"]).code, 0);
+    for (command, from, to) in [("ping", "G1", "G2"), ("ping", "G2", "G1"), ("trace", "G1", "G2")] {
+        let run = network.ask(&[command, from, to]);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.out.contains("\nrouter of G1 has no power\n"), "{}", run.out);
+        let data = network.ask_json(&[command, from, to]);
+        assert_eq!(data["disconnected"], json!(["router of G1 has no power"]));
+    }
 }
 
 #[test]
@@ -171,6 +192,13 @@ fn what_does_not_exist_is_refused_with_the_nearest_name() {
         (&["status", "pop:brigton"], "did you mean `pop:brighton`?"),
         (&["ping", "G1", "record"], "did you mean `records`?"),
         (&["ping", "X99", "records"], "no site `X99`"),
+        (&["ping", "X99", "records"], "hint: there is `"),
+        (&["ping", "G1", "nonesuch"], "hint: there is `"),
+        (
+            &["cut", "nope"],
+            "hint: codes of sites are in `sites.csv`, routers in `weald status pop:",
+        ),
+        (&["show", "events", "nonesuch"], "no router or site `nonesuch`"),
         (&["show", "labels", "site-h"], "did you mean `site-h1`?"),
         (&["show", "routes", "H1", "--vrf", "practices"], "no vrf of `site-h1` `practices`"),
         (&["cut", "brighton-1--lewes-2"], "did you mean `brighton-1--lewes-1`?"),

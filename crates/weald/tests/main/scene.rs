@@ -160,7 +160,7 @@ impl Running {
     /// Asks it.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Run {
         let socket = self.socket();
-        weald(&[&["--socket", &socket], arguments].concat())
+        weald(&[arguments, &["--socket", &socket]].concat())
     }
 
     /// Asks it for JSON, which must be there.

@@ -62,6 +62,7 @@ fn malformed_requests_are_answered_and_do_no_harm() {
     drop(half);
     let count = b"{\"do\":\"ping\",\"from\":\"G1\",\"to\":\"records\",\"count\":4000000000}\n";
     assert_eq!(exchange(&socket, count)["error"]["code"], 2);
+    assert_eq!(exchange(&socket, b"{\"do\":\"mend\"}\n")["error"]["code"], 2);
     let status = exchange(&socket, b"{\"do\":\"status\"}\n");
     assert_eq!(status["answer"]["data"]["region"], "two-pops");
     assert_eq!(status["answer"]["good"], true);
@@ -85,6 +86,7 @@ fn down_stops_the_network_and_removes_the_socket() {
     let run = network.ask(&["status"]);
     assert_eq!(run.code, 1);
     assert!(run.err.contains("no running network found at"), "{}", run.err);
+    assert!(run.err.contains("hint: start one with `weald up DIR`"), "{}", run.err);
 }
 
 #[test]

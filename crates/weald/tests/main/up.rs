@@ -121,7 +121,7 @@ fn without_a_running_network_nothing_can_be_asked() {
         let run = weald_in(&folder, arguments);
         assert_eq!((run.code, run.out.as_str()), (1, ""));
         let expected = "error: no running network found\n\
-            hint: start one with `weald up examples/sussex`\n";
+            hint: start one with `weald up DIR`, as `weald up examples/sussex`\n";
         assert_eq!(run.err, expected);
     }
 }
