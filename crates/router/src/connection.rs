@@ -5,13 +5,25 @@
 //! [`Connection::take_packet`]; the router decides which way they travel. The side that waits
 //! listens whenever it has no connection.
 //!
-//! Standards: RFC 9293 (by `smoltcp`), RFC 5082 (time to live 255 between adjacent routers).
+//! A neighbour that started anew knows nothing of the connection that this side still holds. Where
+//! it is the one that connects, its request ends the old connection at once; where it waits, it
+//! answers the next keep-alive with a reset.
+//!
+//! Deviation from RFC 4271 §6.8: a second connection replaces the first even when that is
+//! established, because nobody but the neighbour can get a packet here: an uplink's far end is
+//! known by its port and its time to live, and the core forwards no one else's packets to a
+//! loopback.
+//!
+//! Standards: RFC 9293 (by `smoltcp`), RFC 1122 §4.2.3.6 (keep-alives), RFC 5082 (time to live 255
+//! between adjacent routers), RFC 4594 §3.2 (class of routing).
 //! Not implemented: RFC 5925 (TCP-AO), RFC 2385 (TCP MD5).
 
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
 use base::{Deadline, Duration, Instant, Rng};
+use packet::tcp::{self, Flags};
+use packet::{ip, ipv4};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -28,11 +40,19 @@ const MTU: usize = 1360;
 const QUEUE_LENGTH_MAX: usize = 64;
 /// How long a closed connection may take to deliver its last message.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long a peer may leave data unacknowledged before the connection is given up.
+/// How long a peer may be silent before the connection is given up.
 const SILENCE_MAX: TcpDuration = TcpDuration::from_secs(30);
-
+/// How long a connection may be quiet before the peer is asked whether it still knows of it: thrice
+/// within [`SILENCE_MAX`], so that neither a loss nor a long hold time ends a sound connection.
+const KEEP_ALIVE: TcpDuration = TcpDuration::from_secs(10);
+/// The soonest that a connection is woken again: whatever it says, time goes on.
+const WAKE_MIN: Duration = Duration::from_millis(1);
 /// Octets of the message that only shows that its sender lives (RFC 4271 §4.4).
 const KEEPALIVE_LEN: usize = 19;
+/// The traffic class of routing: CS6 (RFC 4594 §3.2).
+pub(crate) const ROUTING_CLASS: u8 = 48 << 2;
+/// The time to live that shows that a packet comes from the next router (RFC 5082 §3).
+pub(crate) const TTL_ADJACENT: u8 = 255;
 
 /// What became of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +102,8 @@ pub(crate) struct Connection {
     backlog: Vec<u8>,
     /// More than a sign of life is on its way.
     owes: bool,
+    /// The open connection had to make way for a new one, and nobody was told yet.
+    replaced: bool,
 }
 
 impl core::fmt::Debug for Connection {
@@ -118,10 +140,9 @@ impl Connection {
         let mut socket = Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
         socket.set_timeout(Some(SILENCE_MAX));
-        socket.set_hop_limit(ends.adjacent.then_some(255));
+        socket.set_keep_alive(Some(KEEP_ALIVE));
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
-        let phase = Phase::Idle;
         let mut connection = Self {
             ends,
             rng,
@@ -129,10 +150,11 @@ impl Connection {
             sockets,
             handle,
             device,
-            phase,
+            phase: Phase::Idle,
             wake: None,
             backlog: vec![],
             owes: false,
+            replaced: false,
         };
         connection.listen();
         connection
@@ -178,7 +200,6 @@ impl Connection {
         match self.phase {
             Phase::Opening => self.abandon(now),
             Phase::Open => {
-                self.socket().close();
                 self.phase = Phase::Lingering(now + LINGER);
                 self.poll(now);
             }
@@ -187,26 +208,41 @@ impl Connection {
     }
 
     /// Drops the connection at once and is ready for the next.
-    pub(crate) fn abandon(&mut self, now: Instant) {
-        if self.phase != Phase::Idle {
-            self.socket().abort();
-            self.backlog.clear();
-            self.owes = false;
-            self.phase = Phase::Idle;
-            self.poll(now);
-            self.listen();
-        }
+    fn abandon(&mut self, now: Instant) {
+        self.socket().abort();
+        self.backlog.clear();
+        self.owes = false;
+        self.phase = Phase::Idle;
+        self.poll(now);
+    }
+
+    /// Whether a segment between these ports, source first, can belong to the session: one side
+    /// connects, to one port.
+    pub(crate) const fn is_between(&self, (source, destination): (u16, u16)) -> bool {
+        if self.ends.passive { destination == BGP_PORT } else { source == BGP_PORT }
     }
 
     /// Takes in an IP packet of this session.
     pub(crate) fn deliver(&mut self, now: Instant, packet: Vec<u8>) {
-        if matches!(self.phase, Phase::Lingering(_)) && is_connection_request(&packet) {
-            self.abandon(now);
+        if let Some(port) = connection_request(&packet)
+            && self.ends.passive
+        {
+            self.make_way(now, port);
         }
         if self.device.incoming.len() < QUEUE_LENGTH_MAX {
             self.device.incoming.push_back(packet);
         }
         self.poll(now);
+    }
+
+    /// The neighbour connects from this port: it has given up whatever was there before.
+    fn make_way(&mut self, now: Instant, port: u16) {
+        let former = self.socket().remote_endpoint();
+        let lingers = matches!(self.phase, Phase::Lingering(_));
+        if lingers || former.is_some_and(|former| former.port != port) {
+            self.replaced |= self.phase == Phase::Open;
+            self.abandon(now);
+        }
     }
 
     /// Acts on what is due.
@@ -231,26 +267,40 @@ impl Connection {
 
     fn poll(&mut self, now: Instant) {
         let time = tcp_time(now);
-        self.flush_backlog();
-        self.interface.poll(time, &mut self.device, &mut self.sockets);
-        self.wake = self.interface.poll_at(time, &self.sockets).map(own_time);
-        let socket = self.sockets.get::<Socket<'_>>(self.handle);
-        self.owes &= !self.backlog.is_empty() || socket.send_queue() > 0;
+        // One acknowledgement may make room for all that waits, and none come after it.
+        loop {
+            self.flush_backlog();
+            if matches!(self.phase, Phase::Lingering(_)) && self.backlog.is_empty() {
+                self.socket().close();
+            }
+            self.interface.poll(time, &mut self.device, &mut self.sockets);
+            if self.backlog.is_empty() || !self.socket().can_send() {
+                break;
+            }
+        }
+        // A handshake that was never finished ends here too.
+        if self.phase == Phase::Idle && self.socket().state() == State::Closed {
+            self.listen();
+        }
+        let wake = self.interface.poll_at(time, &self.sockets).map(own_time);
+        self.wake = wake.map(|at| at.max(now + WAKE_MIN));
+        let queued = self.socket().send_queue();
+        self.owes &= !self.backlog.is_empty() || queued > 0;
     }
 
     /// What changed since the last call.
     pub(crate) fn poll_change(&mut self, now: Instant) -> Option<Change> {
+        if core::mem::take(&mut self.replaced) {
+            return Some(Change::Closed);
+        }
         let (state, unread) = (self.socket().state(), self.socket().recv_queue());
         match self.phase {
-            Phase::Idle | Phase::Opening if state == State::Established => {
+            // The far end may have said its last word with its first.
+            Phase::Idle | Phase::Opening
+                if matches!(state, State::Established | State::CloseWait) =>
+            {
                 self.phase = Phase::Open;
                 Some(Change::Opened)
-            }
-            Phase::Idle if self.ends.passive && !is_waiting(state) => {
-                // It began and ended without ever being open: a handshake that was not finished.
-                self.socket().abort();
-                self.listen();
-                None
             }
             Phase::Opening if state == State::Closed => {
                 self.phase = Phase::Idle;
@@ -292,11 +342,13 @@ impl Connection {
         if socket.may_send() { socket.send_capacity() - socket.send_queue() } else { 0 }
     }
 
-    /// Sends bytes; what there is no room for waits.
+    /// Sends bytes, if the connection is open; what there is no room for waits.
     pub(crate) fn send(&mut self, now: Instant, bytes: Vec<u8>) {
-        self.owes |= bytes.len() > KEEPALIVE_LEN;
-        self.backlog.extend(bytes);
-        self.poll(now);
+        if self.phase == Phase::Open {
+            self.owes |= bytes.len() > KEEPALIVE_LEN;
+            self.backlog.extend(bytes);
+            self.poll(now);
+        }
     }
 
     /// Whether the far end has acknowledged everything that it was sent, signs of life aside.
@@ -318,19 +370,24 @@ impl Connection {
 
     /// The next IP packet to be sent to the neighbour.
     pub(crate) fn take_packet(&mut self) -> Option<Vec<u8>> {
-        self.device.outgoing.pop_front()
+        let mut packet = self.device.outgoing.pop_front()?;
+        // Marked here and not by the socket, which does not send every reset and acknowledgement.
+        if let Some([_, class, _, _, _, _, _, _, ttl]) = packet.get_mut(..9) {
+            *class = ROUTING_CLASS;
+            *ttl = if self.ends.adjacent { TTL_ADJACENT } else { *ttl };
+        }
+        ipv4::refresh_checksum(&mut packet);
+        Some(packet)
     }
 }
 
-/// Whether a socket listens, or is about to open.
-const fn is_waiting(state: State) -> bool {
-    matches!(state, State::Listen | State::SynReceived)
-}
-
-/// Whether a packet has the SYN flag alone: a new connection of a neighbour that started anew.
-fn is_connection_request(packet: &[u8]) -> bool {
-    let header = packet.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
-    packet.get(header + 13).is_some_and(|flags| flags & 0x17 == 0x02)
+/// The port from which a packet asks for a new connection: its flags are SYN alone.
+fn connection_request(packet: &[u8]) -> Option<u16> {
+    let header = ip::Packet::decode(packet).ok()?;
+    let (segment, _) = tcp::Header::decode(header.payload(packet)).ok()?;
+    let others = Flags(Flags::ACK.0 | Flags::RST.0 | Flags::FIN.0);
+    let asks = segment.flags.intersects(Flags::SYN) && !segment.flags.intersects(others);
+    asks.then_some(segment.source_port)
 }
 
 /// The interface's device: two queues of IP packets.
@@ -378,5 +435,144 @@ impl Device for Queue {
         capabilities.max_transmission_unit = MTU;
         capabilities.checksum.tcp = Checksum::Both;
         capabilities
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUFFER_SIZE, Change, Connection, Ends};
+    use base::{Duration, Instant, Rng};
+    use core::net::Ipv4Addr;
+
+    const DELAY: Duration = Duration::from_millis(1);
+
+    /// Two ends of one session, and what is on its way between them.
+    struct Pair {
+        now: Instant,
+        ends: [Connection; 2],
+        received: [Vec<u8>; 2],
+        changes: [Vec<Change>; 2],
+    }
+
+    impl Pair {
+        /// The first end waits for the second.
+        fn new() -> Self {
+            let address = |last| Ipv4Addr::new(192, 0, 2, last);
+            let end = |own, other, passive, seed| {
+                let (local, remote) = (address(own), address(other));
+                let ends = Ends { local, remote, passive, adjacent: true };
+                Connection::new(Instant::ZERO, ends, Rng::new(seed))
+            };
+            Self {
+                now: Instant::ZERO,
+                ends: [end(1, 2, true, 1), end(2, 1, false, 2)],
+                received: [Vec::new(), Vec::new()],
+                changes: [Vec::new(), Vec::new()],
+            }
+        }
+
+        fn open() -> Self {
+            let mut pair = Self::new();
+            pair.ends[1].connect(pair.now);
+            pair.run(10, |_| false);
+            assert_eq!(pair.changes, [[Change::Opened], [Change::Opened]]);
+            pair
+        }
+
+        /// Lets that many milliseconds pass; packets of which `lost` says so do not arrive.
+        fn run(&mut self, millis: u32, mut lost: impl FnMut(&[u8]) -> bool) {
+            for _ in 0..millis {
+                self.carry(0, 1, &mut lost);
+                self.carry(1, 0, &mut lost);
+                self.now = self.now + DELAY;
+                self.wake(0);
+                self.wake(1);
+            }
+        }
+
+        fn carry(&mut self, from: usize, to: usize, lost: &mut impl FnMut(&[u8]) -> bool) {
+            while let Some(packet) = self.ends[from].take_packet() {
+                if !lost(&packet) {
+                    self.ends[to].deliver(self.now, packet);
+                    self.collect(to);
+                }
+            }
+        }
+
+        fn wake(&mut self, end: usize) {
+            let due = |end: &Connection, now| end.poll_timeout().is_some_and(|at| at.at <= now);
+            if due(&self.ends[end], self.now) {
+                self.ends[end].handle_timeout(self.now);
+                self.collect(end);
+            }
+            assert!(!due(&self.ends[end], self.now), "time goes on");
+        }
+
+        fn collect(&mut self, end: usize) {
+            loop {
+                match self.ends[end].poll_change(self.now) {
+                    Some(change) => self.changes[end].push(change),
+                    None if self.ends[end].receive(&mut self.received[end]) => {}
+                    None => return,
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_come_with_the_end_of_the_handshake_come_after_the_opening() {
+        let mut pair = Pair::new();
+        pair.ends[1].connect(pair.now);
+        // The acknowledgement that ends the handshake is lost, and the first bytes stand for it.
+        let mut seen = 0;
+        pair.run(3, |packet| {
+            seen += usize::from(packet.len() < 48);
+            packet.len() < 48
+        });
+        assert!(seen > 0 && pair.changes[0].is_empty());
+        pair.ends[1].send(pair.now, b"open".to_vec());
+        pair.collect(0);
+        pair.run(50, |_| false);
+        assert_eq!(pair.changes[0], [Change::Opened]);
+        assert_eq!(pair.received[0], b"open");
+    }
+
+    #[test]
+    fn last_words_behind_a_full_buffer_still_arrive() {
+        let mut pair = Pair::open();
+        let bulk = vec![7; 3 * BUFFER_SIZE];
+        pair.ends[0].send(pair.now, bulk.clone());
+        assert_eq!(pair.ends[0].room(), 0);
+        pair.ends[0].send(pair.now, b"goodbye".to_vec());
+        pair.ends[0].close(pair.now);
+        pair.run(200, |_| false);
+        assert_eq!(pair.received[1], [bulk, b"goodbye".to_vec()].concat());
+        assert_eq!(pair.changes[1], [Change::Opened, Change::Closed]);
+    }
+
+    #[test]
+    fn what_waits_goes_on_after_one_acknowledgement_for_everything() {
+        let mut pair = Pair::open();
+        pair.ends[0].send(pair.now, vec![7; BUFFER_SIZE + 5000]);
+        let is_bare = |packet: &[u8]| packet.len() < 60;
+        pair.run(50, is_bare);
+        assert_eq!(pair.received[1].len(), BUFFER_SIZE);
+        let mut passed = false;
+        pair.run(3000, |packet| is_bare(packet) && core::mem::replace(&mut passed, true));
+        assert_eq!(pair.received[1].len(), BUFFER_SIZE + 5000);
+    }
+
+    #[test]
+    fn a_far_end_that_connects_again_replaces_its_former_connection() {
+        let mut pair = Pair::open();
+        let fresh = Ends { ..pair.ends[1].ends() };
+        pair.ends[1] = Connection::new(pair.now, fresh, Rng::new(77));
+        for _ in 0..3 {
+            pair.ends[1].connect(pair.now);
+            pair.run(100, |_| false);
+        }
+        let open = [Change::Opened, Change::Closed, Change::Opened];
+        assert_eq!(pair.changes[0][..3], open);
+        assert_eq!(pair.changes[0].last(), Some(&Change::Opened));
     }
 }

@@ -4,14 +4,16 @@
 //! part translates: [`Router::isis_says`], [`Router::bgp_says`], [`Router::bfd_says`],
 //! [`Router::connection_says`].
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use base::{Instant, MacAddr, PortId};
 use bgp::NeighbourId;
 use forwarding::{LinkProtocol, PuntKind, Verdict};
+use model::config::PortKind;
+use packet::ip::Fragment;
 use packet::{PacketBuf, ip, tcp, udp};
 
-use crate::connection::Change;
+use crate::connection::{Change, ROUTING_CLASS, TTL_ADJACENT};
 use crate::resolver::{Action, Unresolved};
 use crate::timers::Timer;
 use crate::{Event, Output, Router, translate};
@@ -20,12 +22,8 @@ use crate::{Event, Output, Router, translate};
 const BFD_PORT: u16 = 3784;
 /// The port that it is sent from: one of 49152 to 65535 (RFC 5881 §4).
 const BFD_SOURCE_PORT: u16 = 49_152;
-/// The traffic class of routing: CS6 (RFC 4594 §3.2).
-const ROUTING_CLASS: u8 = 48 << 2;
-/// The time to live that shows that a packet comes from the next router (RFC 5082 §3).
-const TTL_ADJACENT: u8 = 255;
 
-fn neighbour_id(index: usize) -> NeighbourId {
+pub(crate) fn neighbour_id(index: usize) -> NeighbourId {
     NeighbourId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
@@ -60,7 +58,6 @@ impl Router {
         }
         self.refresh_port(now, port);
         self.bfd_says(now, port);
-        self.arm(Timer::Resolver);
     }
 
     pub(crate) fn handle_timer(&mut self, now: Instant, timer: Timer) {
@@ -91,7 +88,6 @@ impl Router {
                 let mut actions = Vec::new();
                 self.resolver.handle_timeout(now, &mut actions);
                 self.act_on_resolver(actions);
-                self.arm(Timer::Resolver);
             }
         }
     }
@@ -116,8 +112,13 @@ impl Router {
 
     fn act_on_verdicts(&mut self, now: Instant) {
         while !self.verdicts.is_empty() {
-            for verdict in core::mem::take(&mut self.verdicts) {
+            let mut verdicts = core::mem::take(&mut self.verdicts);
+            for verdict in verdicts.drain(..) {
                 self.act_on_verdict(now, verdict);
+            }
+            if self.verdicts.is_empty() {
+                // The next frame uses its memory again.
+                self.verdicts = verdicts;
             }
         }
     }
@@ -127,22 +128,16 @@ impl Router {
             Verdict::Transmit { port, frame } => {
                 self.outputs.push_back(Output::Frame { port, bytes: frame });
             }
-            Verdict::Punt { port, vrf, kind, source_mac, packet } => {
-                if let (PuntKind::Iso, Some(mac)) = (kind, source_mac) {
-                    let mut actions = Vec::new();
-                    self.resolver.overhear_peer(now, port, mac, &mut actions);
-                    self.act_on_resolver(actions);
-                }
-                if vrf.is_none() || matches!(kind, PuntKind::Arp | PuntKind::Ndp) {
-                    self.handle_punt(now, port, kind, packet);
-                }
+            // In a VRF the router has no sessions.
+            Verdict::Punt { vrf: Some(_), kind: PuntKind::Local, .. } => self.uninvited += 1,
+            Verdict::Punt { port, kind, source_mac, packet, .. } => {
+                self.handle_punt(now, (port, source_mac), kind, packet);
             }
             Verdict::Resolve { port, address, protocol, packet } => {
                 let mut actions = Vec::new();
                 let waiting = Unresolved { port, address, protocol, packet };
                 self.resolver.want(now, waiting, &mut actions);
                 self.act_on_resolver(actions);
-                self.arm(Timer::Resolver);
             }
             Verdict::Drop { .. } => {}
         }
@@ -163,89 +158,133 @@ impl Router {
                 }
             }
         }
+        self.arm(Timer::Resolver);
     }
 
-    fn handle_punt(&mut self, now: Instant, port: PortId, kind: PuntKind, packet: PacketBuf) {
+    fn handle_punt(
+        &mut self,
+        now: Instant,
+        (port, station): (PortId, Option<MacAddr>),
+        kind: PuntKind,
+        packet: PacketBuf,
+    ) {
+        let mut actions = Vec::new();
+        let (resolver, bytes) = (&mut self.resolver, packet.bytes());
         match kind {
+            PuntKind::Local => return self.handle_local(now, port, packet),
+            PuntKind::Arp => resolver.handle_arp(now, port, bytes, &mut actions),
+            PuntKind::Ndp => resolver.handle_ndp(now, (port, station), bytes, &mut actions),
             PuntKind::Iso => {
+                if let Some(mac) = station {
+                    resolver.overhear_peer(port, mac, &mut actions);
+                }
                 self.touched.isis = true;
                 if let Some(isis) = &mut self.isis {
-                    isis.handle_pdu(now, port, packet.bytes());
+                    isis.handle_pdu(now, port, bytes);
                 }
             }
-            PuntKind::Arp | PuntKind::Ndp => {
-                let mut actions = Vec::new();
-                if kind == PuntKind::Arp {
-                    self.resolver.handle_arp(now, port, packet.bytes(), &mut actions);
-                } else {
-                    self.resolver.handle_ndp(now, port, packet.bytes(), &mut actions);
-                }
-                self.act_on_resolver(actions);
-                self.arm(Timer::Resolver);
-            }
-            PuntKind::Local => self.handle_local(now, port, packet),
         }
+        self.act_on_resolver(actions);
     }
 
-    /// An IP packet for the router itself: BFD or BGP; anything else is nobody's.
+    /// An IP packet for the router itself: BFD or BGP of a neighbour; anything else is uninvited.
     fn handle_local(&mut self, now: Instant, port: PortId, packet: PacketBuf) {
         let Ok(header) = ip::Packet::decode(packet.bytes()) else { return };
-        let (IpAddr::V4(remote), IpAddr::V4(local)) = (header.source, header.destination) else {
-            return;
+        let heard = match header.ports(packet.bytes()) {
+            Some((_, BFD_PORT)) if header.protocol == udp::PROTOCOL => {
+                self.handle_bfd(now, port, &header, packet.bytes())
+            }
+            Some(ports) if header.protocol == tcp::PROTOCOL => {
+                self.handle_segment(now, port, &header, ports, packet)
+            }
+            Some(_) | None => false,
         };
-        let ports = header.ports(packet.bytes());
-        match (header.protocol, ports) {
-            (udp::PROTOCOL, Some((_, BFD_PORT))) => {
-                // RFC 5881 §5: a lower time to live comes from further away.
-                if header.ttl != TTL_ADJACENT || self.peer(port) != Some(remote) {
-                    return;
-                }
-                let datagram = header.payload(packet.bytes());
-                if let (Ok((_, payload)), Some(session)) =
-                    (udp::Header::decode(datagram), self.bfd.get_mut(&port))
-                {
-                    session.handle_packet(now, payload);
-                    self.bfd_says(now, port);
-                }
+        self.uninvited += u64::from(!heard);
+    }
+
+    /// Hands a BFD packet to the session of its port; false where it is not the far end's.
+    fn handle_bfd(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        header: &ip::Packet,
+        packet: &[u8],
+    ) -> bool {
+        let peer = translate::port(&self.config, port).and_then(translate::port_peer);
+        let datagram = header.payload(packet);
+        // RFC 5881 §5: a lower time to live comes from further away.
+        let believed = header.ttl == TTL_ADJACENT
+            && header.fragment == Fragment::Whole
+            && peer.map(IpAddr::V4) == Some(header.source)
+            && udp::checksum_is_right(header.source, header.destination, datagram);
+        match (udp::Header::decode(datagram), self.bfd.get_mut(&port)) {
+            (Ok((_, payload)), Some(session)) if believed => {
+                session.handle_packet(now, payload);
+                self.bfd_says(now, port);
+                true
             }
-            (tcp::PROTOCOL, Some(_)) => {
-                let Some(&index) = self.sessions.get(&(local, remote)) else { return };
-                let Some(connection) = self.connections.get_mut(index) else { return };
-                let expected =
-                    self.config.neighbours.get(index).and_then(translate::neighbour_port);
-                if expected.is_some_and(|at| at != port || header.ttl != TTL_ADJACENT) {
-                    return;
-                }
-                connection.deliver(now, packet.into_vec());
-                self.connection_says(now, index);
-            }
-            _ => {}
+            _ => false,
         }
     }
 
-    fn peer(&self, port: PortId) -> Option<Ipv4Addr> {
-        let port = self.config.ports.get(usize::try_from(port.0).ok()?)?;
-        translate::port_peer(port)
+    /// Hands a TCP segment to the session of its two addresses; false where it cannot be the
+    /// neighbour's.
+    fn handle_segment(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        header: &ip::Packet,
+        ports: (u16, u16),
+        packet: PacketBuf,
+    ) -> bool {
+        let (IpAddr::V4(source), IpAddr::V4(destination)) = (header.source, header.destination)
+        else {
+            return false;
+        };
+        let Some(&index) = self.sessions.get(&(destination, source)) else { return false };
+        let uplink = self.config.neighbours.get(index).and_then(translate::neighbour_port);
+        let may_reach = match uplink {
+            // RFC 5082 §3: from the next router, over the very link of the session.
+            Some(uplink) => uplink == port && header.ttl == TTL_ADJACENT,
+            None => self.is_core_link(port),
+        };
+        match self.connections.get_mut(index) {
+            Some(connection) if may_reach && connection.is_between(ports) => {
+                connection.deliver(now, packet.into_vec());
+                self.connection_says(now, index);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn is_core_link(&self, port: PortId) -> bool {
+        let port = translate::port(&self.config, port);
+        port.is_some_and(|port| matches!(port.kind, PortKind::CoreLink { .. }))
     }
 
     pub(crate) fn port_name(&self, port: PortId) -> String {
-        let found = usize::try_from(port.0).ok().and_then(|index| self.config.ports.get(index));
+        let found = translate::port(&self.config, port);
         found.map_or_else(|| port.to_string(), |port| port.name.clone())
     }
 
     /// Whether packets and sessions may use a port follows from its carrier and from BFD; where
     /// IS-IS has an adjacency in spite of BFD, routes lead there and the port carries them.
     fn refresh_port(&mut self, now: Instant, port: PortId) {
-        let carrier = self.carrier.get(&port).copied().unwrap_or(false);
-        let failed = self.bfd.get(&port).is_some_and(|s| s.hint() == bfd::Hint::Failed)
-            && !self.adjacency_is_up(port);
-        self.install.set_port_up(port, carrier && !failed);
+        let usable = self.port_is_usable(port);
+        self.install.set_port_up(port, usable);
         for (index, neighbour) in self.config.neighbours.iter().enumerate() {
             if translate::neighbour_port(neighbour) == Some(port) {
                 self.touched.bgp = true;
-                self.bgp.set_allowed(now, neighbour_id(index), carrier && !failed);
+                self.bgp.set_allowed(now, neighbour_id(index), usable);
             }
         }
+    }
+
+    pub(crate) fn port_is_usable(&self, port: PortId) -> bool {
+        let carrier = self.carrier.get(&port).copied().unwrap_or(false);
+        let failed = self.bfd.get(&port).is_some_and(|s| s.hint() == bfd::Hint::Failed);
+        carrier && (!failed || self.adjacency_is_up(port))
     }
 
     fn adjacency_is_up(&self, port: PortId) -> bool {
@@ -253,7 +292,7 @@ impl Router {
         adjacencies.any(|one| one.port == port && one.state == isis::AdjacencyState::Up)
     }
 
-    fn bfd_says(&mut self, now: Instant, port: PortId) {
+    pub(crate) fn bfd_says(&mut self, now: Instant, port: PortId) {
         while let Some(output) = self.bfd.get_mut(&port).and_then(bfd::Session::poll_output) {
             match output {
                 bfd::Output::Packet(bytes) => self.send_bfd(now, port, &bytes),
@@ -283,10 +322,7 @@ impl Router {
     }
 
     fn send_bfd(&mut self, now: Instant, port: PortId, bytes: &[u8; 24]) {
-        let Some(planned) = self.config.ports.get(usize::try_from(port.0).unwrap_or(usize::MAX))
-        else {
-            return;
-        };
+        let Some(planned) = translate::port(&self.config, port) else { return };
         let (Some(local), Some(peer)) =
             (translate::port_v4(planned), translate::port_peer(planned))
         else {
@@ -363,7 +399,7 @@ impl Router {
                 }
                 bgp::Output::Close(neighbour) => {
                     let index = neighbour_index(neighbour);
-                    self.feed(now, index);
+                    self.feed_last(now, index);
                     if let Some(connection) = self.connections.get_mut(index) {
                         connection.close(now);
                     }
@@ -420,29 +456,32 @@ impl Router {
         }
     }
 
+    /// Gives a connection that is to be closed the last words, whether it has room or not.
+    fn feed_last(&mut self, now: Instant, index: usize) {
+        let mut bytes = Vec::new();
+        self.touched.bgp = true;
+        self.bgp.transmit(now, neighbour_id(index), &mut bytes, 0);
+        if let Some(connection) = self.connections.get_mut(index) {
+            connection.send(now, bytes);
+        }
+    }
+
     /// Carries away what a connection received, sends, and became.
     fn connection_says(&mut self, now: Instant, index: usize) {
         let id = neighbour_id(index);
         let mut received = Vec::new();
         while let Some(connection) = self.connections.get_mut(index) {
-            let mut moved = false;
-            if connection.receive(&mut received) {
-                self.touched.bgp = true;
-                self.bgp.handle_bytes(now, id, &received);
-                received.clear();
-                moved = true;
-            }
+            // First the change: bytes may come with the segment that opens the connection.
             match connection.poll_change(now) {
-                Some(change) => {
-                    self.touched.bgp = true;
-                    match change {
-                        Change::Opened => self.bgp.handle_connected(now, id),
-                        Change::Closed => self.bgp.handle_closed(now, id),
-                    }
+                Some(Change::Opened) => self.bgp.handle_connected(now, id),
+                Some(Change::Closed) => self.bgp.handle_closed(now, id),
+                None if connection.receive(&mut received) => {
+                    self.bgp.handle_bytes(now, id, &received);
+                    received.clear();
                 }
-                None if !moved => break,
-                None => {}
+                None => break,
             }
+            self.touched.bgp = true;
         }
         self.feed(now, index);
         self.send_segments(now, index);

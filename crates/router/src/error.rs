@@ -1,12 +1,13 @@
 //! What is wrong with a configuration: all of it at once, each with the path of the field.
 
 use core::fmt;
-use std::collections::BTreeSet;
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::{PortId, VrfId};
-use model::config::{NeighbourKind, PortKind, Role, RouterConfig};
+use base::{Label, Prefix};
+use model::config::{LabelRange, Medium, Neighbour, NeighbourKind, PortKind, Role, RouterConfig};
 
-use crate::translate::neighbour_port;
+use crate::translate;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +45,9 @@ impl core::error::Error for ConfigErrors {}
 struct Findings(Vec<ConfigError>);
 
 impl Findings {
-    fn add(&mut self, field: String, found: impl fmt::Display, allowed: &str) {
-        let (found, allowed) = (format!("`{found}`"), allowed.to_owned());
-        self.0.push(ConfigError { field, found, allowed });
+    fn add(&mut self, field: impl Into<String>, found: impl fmt::Display, allowed: &str) {
+        let (field, allowed) = (field.into(), allowed.to_owned());
+        self.0.push(ConfigError { field, found: format!("`{found}`"), allowed });
     }
 }
 
@@ -57,10 +58,13 @@ pub(crate) fn check(config: &RouterConfig, running: Option<u64>) -> Result<(), C
         && config.generation < running
     {
         let allowed = format!("{running} or newer");
-        findings.add("generation".to_owned(), config.generation, &allowed);
+        findings.add("generation", config.generation, &allowed);
     }
     check_role(config, &mut findings);
+    check_labels(config, &mut findings);
+    check_timers(config, &mut findings);
     check_ports(config, &mut findings);
+    check_links(config, &mut findings);
     check_neighbours(config, &mut findings);
     check_vrfs(config, &mut findings);
     if findings.0.is_empty() {
@@ -72,18 +76,75 @@ pub(crate) fn check(config: &RouterConfig, running: Option<u64>) -> Result<(), C
 fn check_role(config: &RouterConfig, findings: &mut Findings) {
     let core = config.role == Role::Core;
     if core != config.isis.is_some() {
-        findings.add("isis".to_owned(), config.isis.is_some(), "on core routers, only there");
+        findings.add("isis", config.isis.is_some(), "on core routers, only there");
     }
     if core != config.loopback.is_some() {
-        findings.add(
-            "loopback".to_owned(),
-            config.loopback.is_some(),
-            "on core routers, only there",
-        );
+        findings.add("loopback", config.loopback.is_some(), "on core routers, only there");
     }
-    let last = config.labels.first.value().saturating_add(config.labels.count);
-    if config.labels.first < base::Label::FIRST_FREE || last > base::Label::MAX.value() + 1 {
-        findings.add("labels".to_owned(), last, "a block within 16 to 1048575");
+    if let Some(isis) = &config.isis
+        && !(1..=13).contains(&isis.area.len())
+    {
+        let found = format!("{} octets", isis.area.len());
+        findings.add("isis.area", found, "1 to 13 octets (ISO 10589 §7.1.1)");
+    }
+}
+
+/// The first label of a block and the one after its last.
+fn block(range: LabelRange) -> core::ops::Range<u32> {
+    range.first.value()..range.first.value().saturating_add(range.count)
+}
+
+/// A label means one thing: the blocks that platform labels come from must not meet.
+fn check_labels(config: &RouterConfig, findings: &mut Findings) {
+    let mut blocks = vec![("labels", block(config.labels))];
+    if let Some(isis) = &config.isis {
+        blocks.extend([("isis.srgb", block(isis.srgb)), ("isis.srlb", block(isis.srlb))]);
+    }
+    let mut before: Vec<core::ops::Range<u32>> = Vec::new();
+    for (field, labels) in blocks {
+        let found = format!("{} to {}", labels.start, labels.end.saturating_sub(1));
+        if labels.is_empty()
+            || labels.start < Label::FIRST_FREE.value()
+            || labels.end > Label::MAX.value() + 1
+        {
+            findings.add(field, &found, "a block within 16 to 1048575");
+        }
+        if before.iter().any(|other| other.start < labels.end && labels.start < other.end) {
+            findings.add(field, &found, "labels that no other block has");
+        }
+        before.push(labels);
+    }
+    if let (Some(isis), Some(loopback)) = (&config.isis, &config.loopback)
+        && loopback.v4_sid >= isis.srgb.count
+    {
+        findings.add("loopback.v4_sid", loopback.v4_sid, "an index within `isis.srgb`");
+    }
+}
+
+fn check_timers(config: &RouterConfig, findings: &mut Findings) {
+    if matches!(config.bgp.hold_time_s, 1 | 2) {
+        let allowed = "0, or 3 or more (RFC 4271 §4.2)";
+        findings.add("bgp.hold_time_s", config.bgp.hold_time_s, allowed);
+    }
+    if config.bgp.connect_retry_ms == 0 {
+        findings.add("bgp.connect_retry_ms", 0, "1 or more");
+    }
+    if let Some(isis) = &config.isis {
+        if isis.hello_interval_ms == 0 {
+            findings.add("isis.hello_interval_ms", 0, "1 or more");
+        }
+        if isis.hello_multiplier == 0 {
+            findings.add("isis.hello_multiplier", 0, "1 or more");
+        }
+    }
+    for (id, port) in config.ports() {
+        let Some(bfd) = translate::port_bfd(port) else { continue };
+        if bfd.interval_ms == 0 {
+            findings.add(format!("ports[{}].kind.bfd.interval_ms", id.0), 0, "1 or more");
+        }
+        if bfd.multiplier == 0 {
+            findings.add(format!("ports[{}].kind.bfd.multiplier", id.0), 0, "1 or more");
+        }
     }
 }
 
@@ -91,39 +152,58 @@ fn check_ports(config: &RouterConfig, findings: &mut Findings) {
     let mut names = BTreeSet::new();
     for (id, port) in config.ports() {
         let field = format!("ports[{}]", id.0);
-        let unused = matches!(port.kind, PortKind::Unused);
-        if !unused && !names.insert(port.name.as_str()) {
+        if matches!(port.kind, PortKind::Unused) {
+            continue;
+        }
+        if !names.insert(port.name.as_str()) {
             findings.add(format!("{field}.name"), &port.name, "a name that no other port has");
         }
-        if !unused && port.mtu < 1280 {
+        if port.mtu < 1280 {
             findings.add(format!("{field}.mtu"), port.mtu, "1280 or more (RFC 8200 §5)");
         }
-        match &port.kind {
-            PortKind::Attachment { vrf, .. } => {
-                if !has_vrf(config, *vrf) {
-                    findings.add(format!("{field}.kind.vrf"), vrf, "the number of a VRF");
-                }
+        if port.medium == Medium::Ethernet && port.mac.is_multicast() {
+            findings.add(format!("{field}.mac"), port.mac, "the address of one station");
+        }
+        for (position, own) in port.addresses.iter().enumerate() {
+            if Prefix::new(own.address, own.length).is_none() {
+                let field = format!("{field}.addresses[{position}].length");
+                findings.add(field, own.length, "no more bits than the address has");
             }
-            PortKind::CoreLink { metric, .. } => {
-                if config.role == Role::Site {
-                    findings.add(format!("{field}.kind"), "core_link", "on core routers only");
-                }
-                if !(1..0xff_ffff).contains(metric) {
-                    findings.add(format!("{field}.kind.metric"), metric, "1 to 16777214");
-                }
-            }
-            PortKind::Uplink { .. } | PortKind::Unused => {}
+        }
+        if let PortKind::Attachment { vrf, .. } = &port.kind
+            && translate::vrf_name(config, *vrf).is_none()
+        {
+            findings.add(format!("{field}.kind.vrf"), vrf, "the number of a VRF");
         }
     }
 }
 
-fn has_vrf(config: &RouterConfig, vrf: VrfId) -> bool {
-    usize::try_from(vrf.0).is_ok_and(|index| index < config.vrfs.len())
-}
-
-fn is_uplink(config: &RouterConfig, port: PortId) -> bool {
-    let port = usize::try_from(port.0).ok().and_then(|index| config.ports.get(index));
-    port.is_some_and(|port| matches!(port.kind, PortKind::Uplink { .. }))
+fn check_links(config: &RouterConfig, findings: &mut Findings) {
+    let own = translate::own_addresses(config);
+    let (mut peers, mut sids) = (BTreeSet::new(), BTreeSet::new());
+    for (id, port) in config.ports() {
+        let field = format!("ports[{}]", id.0);
+        let Some(peer) = translate::port_peer(port) else { continue };
+        if !peers.insert(peer) || own.contains(&IpAddr::V4(peer)) {
+            let allowed = "an address that nothing else has";
+            findings.add(format!("{field}.kind.peer"), peer, allowed);
+        }
+        if translate::port_v4(port).is_none() {
+            findings.add(format!("{field}.addresses"), "no IPv4 address", "one on every link");
+        }
+        let PortKind::CoreLink { metric, adjacency_sid, .. } = port.kind else { continue };
+        if config.role == Role::Site {
+            findings.add(format!("{field}.kind"), "core_link", "on core routers only");
+        }
+        if !(1..0xff_ffff).contains(&metric) {
+            findings.add(format!("{field}.kind.metric"), metric, "1 to 16777214");
+        }
+        let srlb = config.isis.as_ref().map(|isis| block(isis.srlb)).unwrap_or_default();
+        if !srlb.contains(&adjacency_sid.value()) || !sids.insert(adjacency_sid) {
+            let allowed = "a label of `isis.srlb` that no other port has";
+            findings.add(format!("{field}.kind.adjacency_sid"), adjacency_sid, allowed);
+        }
+    }
 }
 
 fn check_neighbours(config: &RouterConfig, findings: &mut Findings) {
@@ -134,10 +214,15 @@ fn check_neighbours(config: &RouterConfig, findings: &mut Findings) {
             let allowed = "an address that no other neighbour has";
             findings.add(format!("{field}.address"), neighbour.address, allowed);
         }
-        if let Some(port) = neighbour_port(neighbour)
-            && !is_uplink(config, port)
-        {
-            findings.add(format!("{field}.kind.port"), port, "the number of an uplink port");
+        check_ends(config, neighbour, &field, findings);
+        let (kind, role) = match neighbour.kind {
+            NeighbourKind::Internal { .. } => ("internal", Role::Core),
+            NeighbourKind::Site { .. } => ("site", Role::Core),
+            NeighbourKind::Core { .. } => ("core", Role::Site),
+        };
+        if role != config.role {
+            let allowed = "`internal` or `site` on a core router, `core` on a site router";
+            findings.add(format!("{field}.kind"), kind, allowed);
         }
         let internal = matches!(neighbour.kind, NeighbourKind::Internal { .. });
         if internal != (neighbour.as_number == config.as_number) {
@@ -147,8 +232,33 @@ fn check_neighbours(config: &RouterConfig, findings: &mut Findings) {
     }
 }
 
+/// Who may reach a session follows from its ends: they must be those of the uplink, or loopbacks.
+fn check_ends(config: &RouterConfig, neighbour: &Neighbour, field: &str, findings: &mut Findings) {
+    let Some(id) = translate::neighbour_port(neighbour) else {
+        let loopback = config.loopback.as_ref().map(|loopback| loopback.v4);
+        if loopback != Some(neighbour.local_address) {
+            let allowed = "the own loopback";
+            findings.add(format!("{field}.local_address"), neighbour.local_address, allowed);
+        }
+        return;
+    };
+    let port = translate::port(config, id);
+    let Some(port) = port.filter(|port| matches!(port.kind, PortKind::Uplink { .. })) else {
+        findings.add(format!("{field}.kind.port"), id, "the number of an uplink port");
+        return;
+    };
+    if translate::port_v4(port) != Some(neighbour.local_address) {
+        let allowed = "the uplink's first IPv4 address";
+        findings.add(format!("{field}.local_address"), neighbour.local_address, allowed);
+    }
+    if translate::port_peer(port) != Some(neighbour.address) {
+        let allowed = "the address of the uplink's far end";
+        findings.add(format!("{field}.address"), neighbour.address, allowed);
+    }
+}
+
 fn check_vrfs(config: &RouterConfig, findings: &mut Findings) {
-    let mut names = BTreeSet::new();
+    let (mut names, mut rds) = (BTreeSet::new(), BTreeMap::new());
     for (id, vrf) in config.vrfs() {
         let field = format!("vrfs[{}]", id.0);
         if !names.insert(vrf.name.as_str()) {
@@ -158,15 +268,18 @@ fn check_vrfs(config: &RouterConfig, findings: &mut Findings) {
             findings.add(format!("{field}.rds"), "nothing", "a distinguisher per neighbour");
         }
         for (position, rd) in vrf.rds.iter().enumerate() {
+            let field = format!("{field}.rds[{position}]");
             let known = usize::try_from(rd.neighbour).is_ok_and(|n| n < config.neighbours.len());
             if !known {
-                let field = format!("{field}.rds[{position}].neighbour");
-                findings.add(field, rd.neighbour, "the number of a neighbour");
+                let allowed = "the number of a neighbour";
+                findings.add(format!("{field}.neighbour"), rd.neighbour, allowed);
+            }
+            if *rds.entry(rd.rd).or_insert(id) != id {
+                findings.add(format!("{field}.rd"), rd.rd, "one that no other VRF has");
             }
         }
         for (position, route) in vrf.export.iter().enumerate() {
-            let port = usize::try_from(route.port.0).ok().and_then(|p| config.ports.get(p));
-            let attached = port.is_some_and(
+            let attached = translate::port(config, route.port).is_some_and(
                 |port| matches!(port.kind, PortKind::Attachment { vrf, .. } if vrf == id),
             );
             if !attached {

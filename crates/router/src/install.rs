@@ -34,6 +34,11 @@ pub(crate) struct Install {
     interior: BTreeMap<Target, Vec<Hop>>,
     /// Prefix-segment labels in force.
     segments: BTreeSet<Label>,
+    /// The router's own addresses in the region's table: no route to them is taken from others.
+    own: BTreeSet<IpAddr>,
+    /// The VRFs' names, by their numbers.
+    vrf_names: Vec<String>,
+    /// Own addresses and prefixes in VRFs; imported routes to the same prefixes wait behind them.
     attached: BTreeSet<(VrfId, Prefix)>,
     /// Counts changes, for whoever waits for quiet.
     version: u64,
@@ -136,18 +141,23 @@ fn port(config: &RouterConfig, id: PortId, port: &config::Port) -> Option<Port> 
 }
 
 impl Install {
-    pub(crate) fn new(config: &RouterConfig) -> Self {
-        let mut install = Self {
+    pub(crate) fn new() -> Self {
+        Self {
             tables: Tables::new(),
             transports: BTreeMap::new(),
             uplinks: BTreeMap::new(),
             interior: BTreeMap::new(),
             segments: BTreeSet::new(),
+            own: BTreeSet::new(),
+            vrf_names: Vec::new(),
             attached: BTreeSet::new(),
             version: 0,
-        };
-        install.set_config(config);
-        install
+        }
+    }
+
+    /// Counts on from the tables that were there before.
+    pub(crate) const fn follow(&mut self, former: &Self) {
+        self.version += former.version + 1;
     }
 
     /// Counts every change of the tables.
@@ -161,14 +171,16 @@ impl Install {
         if let Some(loopback) = &config.loopback {
             self.tables.set_loopback(Some(loopback.v4), loopback.v6);
         }
-        for address in translate::own_addresses(config) {
-            self.tables.set_global(Prefix::host(address), GlobalRoute::Local);
+        let own = translate::own_addresses(config);
+        for gone in self.own.difference(&own) {
+            self.tables.remove_global(Prefix::host(*gone));
         }
+        for address in &own {
+            self.tables.set_global(Prefix::host(*address), GlobalRoute::Local);
+        }
+        self.own = own;
         for (id, planned) in config.ports() {
-            let Some(mut port) = port(config, id, planned) else {
-                self.tables.remove_port(id);
-                continue;
-            };
+            let Some(mut port) = port(config, id, planned) else { continue };
             port.up = self.tables.port(id).is_some_and(|old| old.up);
             self.tables.set_port(id, port);
             self.set_link(id, planned);
@@ -179,6 +191,27 @@ impl Install {
             if let Some(own) = own {
                 self.tables.set_label(LabelSpace::Platform, own, LabelAction::Pop);
             }
+        }
+    }
+
+    /// Removes a port, which is to be another one or none, and the labels and ways that end there.
+    pub(crate) fn vacate_port(&mut self, id: PortId, kind: &config::PortKind) {
+        self.version += 1;
+        self.tables.remove_port(id);
+        match kind {
+            config::PortKind::CoreLink { adjacency_sid, .. } => {
+                let former = self.tables.remove_label(LabelSpace::Platform, *adjacency_sid);
+                if let Some(LabelAction::Transit(transport)) = former {
+                    self.tables.remove_transport(transport);
+                }
+            }
+            config::PortKind::Uplink { peer, .. } => {
+                let peer = IpAddr::V4(*peer);
+                self.uplinks.remove(&peer);
+                self.refresh_transport(Target::service(peer));
+                self.refresh_transport(Target::plain(peer));
+            }
+            config::PortKind::Attachment { .. } | config::PortKind::Unused => {}
         }
     }
 
@@ -205,7 +238,20 @@ impl Install {
         }
     }
 
+    /// Ends the VRFs that are gone or whose number another one has now, with all their routes.
+    fn end_vrfs(&mut self, config: &RouterConfig) {
+        let names: Vec<String> = config.vrfs.iter().map(|vrf| vrf.name.clone()).collect();
+        let former = core::mem::replace(&mut self.vrf_names, names);
+        for ((id, former), place) in (0..).map(VrfId).zip(&former).zip(0..) {
+            if self.vrf_names.get(place) != Some(former) {
+                self.tables.remove_vrf(id);
+                self.attached.retain(|(of, _)| *of != id);
+            }
+        }
+    }
+
     fn set_vrfs(&mut self, config: &RouterConfig) {
+        self.end_vrfs(config);
         let mut attached = BTreeMap::new();
         for (id, vrf) in config.vrfs() {
             let own: Vec<_> = own_addresses(config, id).collect();
@@ -283,7 +329,8 @@ impl Install {
         let mut interior = BTreeMap::new();
         for route in routes.iter().filter(|route| !route.local) {
             let address = route.prefix.addr();
-            if route.prefix != Prefix::host(address) {
+            let is_taken = self.own.contains(&address) || self.uplinks.contains_key(&address);
+            if route.prefix != Prefix::host(address) || is_taken {
                 continue;
             }
             let labelled = interior_hops(route, true);
@@ -309,7 +356,7 @@ impl Install {
             if self.interior.contains_key(&target) {
                 let transport = self.transport(target);
                 self.tables.set_global(prefix, GlobalRoute::Via(transport));
-            } else {
+            } else if !self.own.contains(&target.address) {
                 self.tables.remove_global(prefix);
             }
         }
@@ -342,10 +389,6 @@ impl Install {
             return;
         }
         self.version += 1;
-        if paths.is_empty() {
-            self.tables.remove_vrf_route(vrf, prefix);
-            return;
-        }
         if let Some(Source::Vrf(other)) = paths.first().map(|path| path.via)
             && let Some(port) = self.attachment(other, prefix)
         {
@@ -354,14 +397,18 @@ impl Install {
             return;
         }
         let remote = paths.iter().filter(|path| matches!(path.via, Source::Neighbour(_)));
-        let paths = remote
+        let paths: Vec<Path> = remote
             .take(PATHS_MAX)
             .map(|path| Path {
                 label: path.to.label,
                 via: self.transport(Target::service(path.to.next_hop)),
             })
             .collect();
-        self.tables.set_vrf_route(vrf, prefix, VrfRoute::Remote { paths });
+        if paths.is_empty() {
+            self.tables.remove_vrf_route(vrf, prefix);
+        } else {
+            self.tables.set_vrf_route(vrf, prefix, VrfRoute::Remote { paths });
+        }
     }
 
     /// The attachment of another VRF of this router behind which a prefix is.
@@ -403,6 +450,15 @@ fn own_addresses(config: &RouterConfig, vrf: VrfId) -> impl Iterator<Item = (Por
             matches!(port.kind, config::PortKind::Attachment { vrf: of, .. } if of == vrf)
         })
         .flat_map(|(id, port)| port.addresses.iter().map(move |own| (id, own.address, own.length)))
+        .filter(|(_, address, _)| !is_link_local(*address))
+}
+
+/// Whether an address has no meaning beyond its link, and so none in a VRF's table.
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
 }
 
 /// The hops of an interior route under the labels of its prefix segment; for labelled packets

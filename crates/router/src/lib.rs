@@ -8,14 +8,16 @@
 //!
 //! - `dispatch`: frames and timeouts to the parts, and what the parts say to their effect;
 //! - `connection`, `resolver`: TCP for BGP, ARP and neighbour discovery;
-//! - `install`: forwarding tables; `translate`: configuration; [`ConfigErrors`]: what is wrong
-//!   with one;
+//! - `install`: forwarding tables;
+//! - `configure`: from one configuration to the next; `translate`: to those of the parts;
+//!   [`ConfigErrors`]: what is wrong with one;
 //! - `show`: the state as people and checkers read it.
 //!
 //! Standards: RFC 5881 §4–§5 (BFD over UDP, time to live 255), RFC 5082 (BGP between adjacent
 //! routers), RFC 5882 §3–§4 (BFD and its clients).
 //! Not implemented: management by SNMP or NETCONF.
 
+mod configure;
 mod connection;
 mod dispatch;
 mod error;
@@ -28,7 +30,7 @@ mod translate;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::Ipv4Addr;
 
 use base::{Deadline, Instant, PortId, Rng};
 use bgp::NeighbourId;
@@ -39,11 +41,16 @@ use packet::PacketBuf;
 
 use crate::connection::Connection;
 use crate::install::Install;
-use crate::resolver::{Interface, Resolver};
+use crate::resolver::Resolver;
 use crate::timers::{Timer, Timers};
 
 pub use crate::error::{ConfigError, ConfigErrors};
 pub use crate::event::Event;
+
+/// Why packets are dropped that waited for a neighbour's Ethernet address.
+const GIVEN_UP: &str = "next address on the link does not answer";
+/// Why packets for the router itself are dropped.
+const UNINVITED: &str = "for the router itself, from nobody that it speaks with";
 
 /// The forwarding tables as proofs and checkers read them.
 pub mod tables {
@@ -96,6 +103,7 @@ pub struct Router {
     isis: Option<isis::Instance>,
     bgp: bgp::Instance,
     bfd: BTreeMap<PortId, bfd::Session>,
+    /// By the neighbours' places.
     connections: Vec<Connection>,
     /// Which neighbour a TCP packet belongs to, by our address and the neighbour's.
     sessions: BTreeMap<(Ipv4Addr, Ipv4Addr), usize>,
@@ -107,6 +115,8 @@ pub struct Router {
     verdicts: Vec<Verdict>,
     adjacencies_up: usize,
     sessions_up: BTreeSet<NeighbourId>,
+    /// Packets for the router itself that are not from a neighbour that it speaks with.
+    uninvited: u64,
     /// Parts that were given something since their timers were armed.
     touched: Touched,
 }
@@ -132,7 +142,7 @@ impl Router {
         let mut router = Self {
             seed: rng.next_u64(),
             lane: Forwarder::new(rng.next_u64()),
-            install: Install::new(&config),
+            install: Install::new(),
             isis,
             bgp,
             bfd: BTreeMap::new(),
@@ -146,43 +156,13 @@ impl Router {
             verdicts: Vec::new(),
             adjacencies_up: 0,
             sessions_up: BTreeSet::new(),
+            uninvited: 0,
             touched: Touched { isis: true, bgp: true },
             config,
         };
-        router.set_up_parts(now);
+        router.occupy(now);
         router.dispatch_all(now);
         Ok(router)
-    }
-
-    /// Sessions, connections and resolution that the configuration asks for and that are missing.
-    fn set_up_parts(&mut self, now: Instant) {
-        let mut rng = Rng::new(self.seed);
-        for (id, port) in self.config.ports() {
-            if let Some(bfd) = translate::port_bfd(port) {
-                let config = translate::bfd(id, bfd);
-                let seed = rng.next_u64();
-                self.bfd.entry(id).or_insert_with(|| bfd::Session::new(now, seed, config));
-            }
-            if port.medium == model::config::Medium::Ethernet {
-                let interface = Interface {
-                    mac: port.mac,
-                    addresses: port.addresses.iter().map(|own| own.address).collect(),
-                    peer: translate::port_peer(port).map(IpAddr::V4),
-                    up: self.carrier.get(&id).copied().unwrap_or(false),
-                };
-                self.resolver.set_interface(id, interface);
-            }
-        }
-        for (index, neighbour) in self.config.neighbours.iter().enumerate() {
-            let ends = translate::ends(neighbour);
-            self.sessions.insert((ends.local, ends.remote), index);
-            self.connections.push(Connection::new(now, ends, rng.fork()));
-            if translate::neighbour_port(neighbour).is_none()
-                && let Ok(number) = u32::try_from(index)
-            {
-                self.bgp.set_allowed(now, NeighbourId(number), true);
-            }
-        }
     }
 
     /// Takes in what happened. What a peer can cause never fails upward: it is acted on, counted
@@ -201,37 +181,6 @@ impl Router {
             self.handle_timer(now, timer);
         }
         self.dispatch_all(now);
-    }
-
-    /// Puts a new configuration into force. Where ports, VRFs or neighbours keep their places the
-    /// change is made in place; otherwise the router starts anew, with the ports as they are.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, a lower generation included; the old one stays in force.
-    pub fn set_config(&mut self, now: Instant, config: RouterConfig) -> Result<(), ConfigErrors> {
-        error::check(&config, Some(self.config.generation))?;
-        if !keeps_places(&self.config, &config) {
-            let carrier = core::mem::take(&mut self.carrier);
-            *self = Self::new(now, self.seed, config)?;
-            for (port, up) in carrier {
-                self.handle_input(now, Input::Port { port, up });
-            }
-            return Ok(());
-        }
-        self.install.set_config(&config);
-        self.touched = Touched { isis: true, bgp: true };
-        if let (Some(isis), Some(config)) = (&mut self.isis, translate::isis(&config)) {
-            isis.set_config(now, config);
-        }
-        self.bgp.set_config(now, translate::bgp(&config));
-        for (id, port) in config.ports() {
-            if let (Some(session), Some(bfd)) = (self.bfd.get_mut(&id), translate::port_bfd(port)) {
-                session.set_config(now, translate::bfd(id, bfd));
-            }
-        }
-        self.config = config;
-        self.dispatch_all(now);
-        Ok(())
     }
 
     /// The next thing to do; after every input, drain to `None` and arm the timer anew.
@@ -291,10 +240,12 @@ impl Router {
     /// Packets dropped so far, by reason in words.
     pub fn drops(&self) -> impl Iterator<Item = (String, u64)> {
         let counters = self.lane.counters();
-        forwarding::DropReason::ALL
+        let dropped = forwarding::DropReason::ALL
             .iter()
-            .map(|reason| (reason.to_string(), counters.dropped(*reason)))
-            .filter(|(_, count)| *count > 0)
+            .map(|reason| (reason.to_string(), counters.dropped(*reason)));
+        let own = [(GIVEN_UP, self.resolver.given_up()), (UNINVITED, self.uninvited)];
+        let own = own.map(|(reason, count)| (reason.to_owned(), count));
+        dropped.chain(own).filter(|(_, count)| *count > 0)
     }
 
     /// How many entries the tables have.
@@ -321,25 +272,4 @@ impl Router {
         };
         self.timers.arm(timer, deadline);
     }
-}
-
-/// Whether every port, VRF and neighbour of the old configuration is at the same place in the new
-/// one, as the same kind of thing, and none was added.
-fn keeps_places(old: &RouterConfig, new: &RouterConfig) -> bool {
-    let port = |p: &model::config::Port| {
-        (p.name.clone(), p.medium, p.mac, p.mtu, translate::port_peer(p), p.addresses.clone())
-    };
-    let vrf = |v: &model::config::Vrf| (v.name.clone(), v.virtual_network.clone(), v.rds.clone());
-    let neighbour = |n: &model::config::Neighbour| {
-        (n.name.clone(), n.address, n.local_address, n.as_number, n.passive)
-    };
-    old.name == new.name
-        && old.role == new.role
-        && old.router_id == new.router_id
-        && old.as_number == new.as_number
-        && old.loopback == new.loopback
-        && old.labels == new.labels
-        && old.ports.iter().map(port).eq(new.ports.iter().map(port))
-        && old.vrfs.iter().map(vrf).eq(new.vrfs.iter().map(vrf))
-        && old.neighbours.iter().map(neighbour).eq(new.neighbours.iter().map(neighbour))
 }

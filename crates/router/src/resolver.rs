@@ -25,7 +25,7 @@ const NEIGHBOURS_PER_PORT_MAX: usize = 2048;
 const RETRY: Duration = Duration::from_secs(1);
 /// Questions for a host before its packets are given up (RFC 4861 §10: MAX_MULTICAST_SOLICIT).
 const TRIES_MAX: u8 = 3;
-/// How long an answer is believed; then it is asked for again while it stays in use.
+/// How long an answer is believed; then it is asked for again, and forgotten without another.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A port's own addresses and how it appears on its link.
@@ -66,6 +66,17 @@ struct Entry {
     waiting: Vec<Unresolved>,
 }
 
+impl Entry {
+    /// Takes over an Ethernet address, and lets go of what waits for it.
+    fn note(&mut self, neighbour: (PortId, IpAddr), mac: MacAddr, actions: &mut Vec<Action>) {
+        if self.mac != Some(mac) {
+            self.mac = Some(mac);
+            actions.push(Action::Set(neighbour.0, neighbour.1, Some(mac)));
+        }
+        actions.extend(self.waiting.drain(..).map(Action::Release));
+    }
+}
+
 /// The neighbours of all ports.
 #[derive(Debug, Default)]
 pub(crate) struct Resolver {
@@ -73,14 +84,23 @@ pub(crate) struct Resolver {
     entries: BTreeMap<(PortId, IpAddr), Entry>,
     wakes: BTreeSet<(Instant, PortId, IpAddr)>,
     counts: BTreeMap<PortId, usize>,
-    /// Packets given up because nobody answered or too many waited.
-    pub(crate) given_up: u64,
+    given_up: u64,
 }
 
 impl Resolver {
     /// Sets how a port appears on its link; only Ethernet ports have a resolver.
     pub(crate) fn set_interface(&mut self, port: PortId, interface: Interface) {
         self.interfaces.insert(port, interface);
+    }
+
+    /// Forgets a port; it is down already.
+    pub(crate) fn remove_interface(&mut self, port: PortId) {
+        self.interfaces.remove(&port);
+    }
+
+    /// Packets given up because nobody answered or too many waited.
+    pub(crate) const fn given_up(&self) -> u64 {
+        self.given_up
     }
 
     /// A port came up or went down.
@@ -186,7 +206,7 @@ impl Resolver {
         mac: MacAddr,
         actions: &mut Vec<Action>,
     ) {
-        if mac.is_multicast() {
+        if !is_station(mac) {
             return;
         }
         let Some(entry) = self.entries.get_mut(&(port, address)) else { return };
@@ -194,27 +214,21 @@ impl Resolver {
         entry.tries = 0;
         entry.wake = now + LIFETIME;
         self.wakes.insert((entry.wake, port, address));
-        if entry.mac != Some(mac) {
-            entry.mac = Some(mac);
-            actions.push(Action::Set(port, address, Some(mac)));
-        }
-        actions.extend(entry.waiting.drain(..).map(Action::Release));
+        entry.note((port, address), mac, actions);
     }
 
     /// The far end of a point-to-point link said something: as soon as IS-IS hears it again,
-    /// routes may lead there, and must not wait for the next question to be answered.
-    pub(crate) fn overhear_peer(
-        &mut self,
-        now: Instant,
-        port: PortId,
-        mac: MacAddr,
-        actions: &mut Vec<Action>,
-    ) {
+    /// routes may lead there, and must not wait for the next question to be answered. The question
+    /// stays open all the same: whoever spoke may have been another station.
+    pub(crate) fn overhear_peer(&mut self, port: PortId, mac: MacAddr, actions: &mut Vec<Action>) {
         let Some(peer) = self.interfaces.get(&port).and_then(|interface| interface.peer) else {
             return;
         };
-        if self.entries.get(&(port, peer)).is_some_and(|entry| entry.mac.is_none()) {
-            self.learn(now, port, peer, mac, actions);
+        match self.entries.get_mut(&(port, peer)) {
+            Some(entry) if entry.mac.is_none() && is_station(mac) => {
+                entry.note((port, peer), mac, actions);
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -230,7 +244,8 @@ impl Resolver {
         self.learn(now, port, packet.sender.into(), packet.sender_mac, actions);
         let Some(interface) = self.interfaces.get(&port) else { return };
         let asked = interface.addresses.contains(&packet.target.into());
-        if packet.operation != arp::Operation::Request || !asked {
+        let answered = is_station(packet.sender_mac) && asked;
+        if packet.operation != arp::Operation::Request || !answered {
             return;
         }
         let reply = arp::Packet {
@@ -244,11 +259,11 @@ impl Resolver {
         actions.push(Action::Send(port, frame));
     }
 
-    /// A neighbour discovery packet came in, from its IPv6 header on.
+    /// A neighbour discovery packet came in from this station, from its IPv6 header on.
     pub(crate) fn handle_ndp(
         &mut self,
         now: Instant,
-        port: PortId,
+        (port, station): (PortId, Option<MacAddr>),
         bytes: &[u8],
         actions: &mut Vec<Action>,
     ) {
@@ -263,14 +278,23 @@ impl Resolver {
         }
         let upper = header.payload(bytes);
         match ndp::Message::decode(source, destination, upper) {
-            Ok(ndp::Message::Advertisement { target, link_layer: Some(mac), .. }) => {
-                self.learn(now, port, target.into(), mac, actions);
+            Ok(ndp::Message::Advertisement {
+                target,
+                link_layer: Some(mac),
+                override_known,
+                ..
+            }) => {
+                // RFC 4861 §7.2.5: what does not override is believed where nothing is known.
+                let known = self.entries.get(&(port, target.into())).and_then(|entry| entry.mac);
+                if override_known || known.is_none_or(|known| known == mac) {
+                    self.learn(now, port, target.into(), mac, actions);
+                }
             }
             Ok(ndp::Message::Solicitation { target, link_layer }) => {
                 if let Some(mac) = link_layer {
                     self.learn(now, port, source.into(), mac, actions);
                 }
-                actions.extend(self.advertise(port, target, source, link_layer));
+                actions.extend(self.advertise(port, target, source, link_layer.or(station)));
             }
             Ok(ndp::Message::Advertisement { link_layer: None, .. }) | Err(_) => {}
         }
@@ -287,9 +311,9 @@ impl Resolver {
         if !interface.addresses.contains(&target.into()) {
             return None;
         }
-        // RFC 4861 §7.2.4: an asker without an address is answered to all nodes.
+        // RFC 4861 §7.2.4: an asker without an address of its own is answered to all nodes.
         let (to, to_mac, solicited) = match asker_mac {
-            Some(mac) if !asker.is_unspecified() => (asker, mac, true),
+            Some(mac) if !asker.is_unspecified() && is_station(mac) => (asker, mac, true),
             Some(_) | None => (ALL_NODES, ndp::multicast_mac(ALL_NODES), false),
         };
         let message = ndp::Message::Advertisement {
@@ -305,6 +329,11 @@ impl Resolver {
 }
 
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// Whether an Ethernet address can be one station's: an answer to another one would go to many.
+fn is_station(mac: MacAddr) -> bool {
+    !mac.is_multicast() && mac != MacAddr([0; 6])
+}
 
 fn framed(source: MacAddr, destination: MacAddr, kind: u16, payload: &[u8]) -> Vec<u8> {
     let kind = ethernet::Kind::Type(kind);

@@ -11,7 +11,7 @@ use model::view::{
     SessionView, Traffic, VrfRouteView,
 };
 
-use crate::Router;
+use crate::{Router, translate};
 
 impl Router {
     /// The router at a glance.
@@ -73,9 +73,7 @@ impl Router {
         match source {
             Source::Neighbour(id) => self.neighbour_name(id),
             Source::Vrf(vrf) => {
-                let index = usize::try_from(vrf.0).unwrap_or(usize::MAX);
-                let name = self.config.vrfs.get(index).map(|vrf| vrf.name.as_str());
-                format!("vrf {}", name.unwrap_or("?"))
+                format!("vrf {}", translate::vrf_name(&self.config, vrf).unwrap_or("?"))
             }
         }
     }
@@ -189,8 +187,7 @@ impl Router {
                 let (action, via) = match action {
                     LabelAction::Pop => ("pop".to_owned(), None),
                     LabelAction::Vrf(vrf) => {
-                        let index = usize::try_from(vrf.0).unwrap_or(usize::MAX);
-                        let name = self.config.vrfs.get(index).map(|vrf| vrf.name.as_str());
+                        let name = translate::vrf_name(&self.config, *vrf);
                         (format!("vrf {}", name.unwrap_or("?")), None)
                     }
                     LabelAction::Transit(via) => ("transit".to_owned(), Some(*via)),

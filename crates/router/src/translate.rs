@@ -23,9 +23,19 @@ const LSP_REFRESH: Duration = Duration::from_secs(65_000);
 const SPF_DELAY: Duration = Duration::from_millis(20);
 const SPF_HOLD: Duration = Duration::from_millis(200);
 
-/// The longest IS-IS PDU: an 802.3 frame holds 1500 octets, three of them LLC, whatever longer
-/// packets of other protocols the link may carry.
-const PDU_LEN_MAX: u16 = 1497;
+/// What an 802.3 frame holds, LLC header included, whatever longer packets of other protocols the
+/// link may carry.
+const LLC_FRAME_LEN_MAX: u16 = 1500;
+
+/// The port of this number.
+pub(crate) fn port(config: &RouterConfig, id: base::PortId) -> Option<&Port> {
+    config.ports.get(usize::try_from(id.0).ok()?)
+}
+
+/// The name of the VRF of this number.
+pub(crate) fn vrf_name(config: &RouterConfig, id: base::VrfId) -> Option<&str> {
+    Some(config.vrfs.get(usize::try_from(id.0).ok()?)?.name.as_str())
+}
 
 pub(crate) fn bfd(port: base::PortId, bfd: Bfd) -> ::bfd::Config {
     ::bfd::Config {
@@ -89,7 +99,7 @@ fn circuits(config: &RouterConfig, isis: &Isis) -> Vec<isis::Circuit> {
                 v4: port_v4(port),
                 v6_link_local,
                 metric,
-                mtu: port.mtu.min(PDU_LEN_MAX),
+                mtu: port.mtu.min(LLC_FRAME_LEN_MAX),
                 hello_interval: Duration::from_millis(isis.hello_interval_ms.into()),
                 hello_multiplier: isis.hello_multiplier,
                 adjacency_sid: Some(adjacency_sid),
@@ -241,7 +251,7 @@ pub(crate) fn own_addresses(config: &RouterConfig) -> BTreeSet<IpAddr> {
     let mut own: BTreeSet<IpAddr> = config
         .ports
         .iter()
-        .filter(|port| !matches!(port.kind, PortKind::Attachment { .. }))
+        .filter(|port| matches!(port.kind, PortKind::CoreLink { .. } | PortKind::Uplink { .. }))
         .flat_map(|port| port.addresses.iter().map(|address| address.address))
         .collect();
     if let Some(loopback) = &config.loopback {

@@ -1,0 +1,201 @@
+//! Taking over a configuration: only what differs is touched.
+//!
+//! Ports, VRFs and neighbours are known by their places. What is at its place as before stays up
+//! and takes over its new policy; what is not is vacated under the old configuration and set up
+//! under the new one, alone. So a new site costs the other sites of its core router nothing. A
+//! router that becomes another one (its identity, its own addresses, its blocks of labels) says
+//! goodbye and starts anew, with the ports as they are.
+
+use core::net::IpAddr;
+
+use base::{Instant, PortId, Rng};
+use model::config::{self, Medium, PortKind, RouterConfig};
+
+use crate::connection::Connection;
+use crate::dispatch::neighbour_id;
+use crate::error;
+use crate::resolver::Interface;
+use crate::timers::Timer;
+use crate::{ConfigErrors, Router, Touched, translate};
+
+impl Router {
+    /// Puts a new configuration into force.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, a lower generation included; the old one stays in force.
+    pub fn set_config(&mut self, now: Instant, config: RouterConfig) -> Result<(), ConfigErrors> {
+        error::check(&config, Some(self.config.generation))?;
+        if !is_same_router(&self.config, &config) {
+            return self.start_anew(now, config);
+        }
+        let changed = changed_ports(&self.config, &config);
+        let reopened: Vec<PortId> =
+            changed.into_iter().filter(|port| self.vacate(now, *port)).collect();
+        // Sessions that end say so over the connections that they had.
+        self.bgp.set_config(now, translate::bgp(&config));
+        self.touched = Touched { isis: true, bgp: true };
+        self.dispatch_all(now);
+        self.config = config;
+        self.occupy(now);
+        for port in reopened {
+            self.handle_port(now, port, true);
+        }
+        self.dispatch_all(now);
+        Ok(())
+    }
+
+    /// Says goodbye to everybody and becomes the router of another configuration.
+    fn start_anew(&mut self, now: Instant, config: RouterConfig) -> Result<(), ConfigErrors> {
+        let mut successor = Self::new(now, self.seed, config)?;
+        let alone = bgp::Config { neighbours: Vec::new(), ..translate::bgp(&self.config) };
+        self.bgp.set_config(now, alone);
+        self.dispatch_all(now);
+        core::mem::swap(&mut successor.outputs, &mut self.outputs);
+        successor.outputs.append(&mut self.outputs);
+        successor.install.follow(&self.install);
+        let carrier = core::mem::take(&mut self.carrier);
+        *self = successor;
+        for (port, up) in carrier {
+            self.handle_port(now, port, up);
+        }
+        self.dispatch_all(now);
+        Ok(())
+    }
+
+    /// Takes down what is at a port, whose link stays as it is; says whether that is up.
+    fn vacate(&mut self, now: Instant, port: PortId) -> bool {
+        let carrier = self.carrier.get(&port).copied().unwrap_or(false);
+        if carrier {
+            self.handle_port(now, port, false);
+            self.dispatch_all(now);
+        }
+        self.bfd.remove(&port);
+        self.timers.arm(Timer::Bfd(port), None);
+        self.resolver.remove_interface(port);
+        if let Some(planned) = translate::port(&self.config, port) {
+            self.install.vacate_port(port, &planned.kind);
+        }
+        carrier
+    }
+
+    /// Sets up, or brings up to date, everything that the configuration asks for; ports that were
+    /// not there before are down.
+    pub(crate) fn occupy(&mut self, now: Instant) {
+        let mut rng = Rng::new(self.seed);
+        self.install.set_config(&self.config);
+        if let (Some(isis), Some(config)) = (&mut self.isis, translate::isis(&self.config)) {
+            isis.set_config(now, config);
+        }
+        self.occupy_ports(now, &mut rng);
+        self.occupy_neighbours(now, &mut rng);
+        self.deliver_vrf_routes();
+        self.seed = rng.next_u64();
+        self.touched = Touched { isis: true, bgp: true };
+    }
+
+    fn occupy_ports(&mut self, now: Instant, rng: &mut Rng) {
+        let mut sessions = Vec::new();
+        for (id, port) in self.config.ports() {
+            let up = self.carrier.get(&id).copied().unwrap_or(false);
+            if let Some(bfd) = translate::port_bfd(port) {
+                let (config, seed) = (translate::bfd(id, bfd), rng.next_u64());
+                let new = || {
+                    let mut session = bfd::Session::new(now, seed, config);
+                    session.handle_port(now, up);
+                    session
+                };
+                self.bfd.entry(id).or_insert_with(new).set_config(now, config);
+                sessions.push(id);
+            }
+            if port.medium == Medium::Ethernet && !matches!(port.kind, PortKind::Unused) {
+                let interface = Interface {
+                    mac: port.mac,
+                    addresses: port.addresses.iter().map(|own| own.address).collect(),
+                    peer: translate::port_peer(port).map(IpAddr::V4),
+                    up,
+                };
+                self.resolver.set_interface(id, interface);
+            }
+        }
+        for port in sessions {
+            self.bfd_says(now, port);
+        }
+    }
+
+    fn occupy_neighbours(&mut self, now: Instant, rng: &mut Rng) {
+        self.sessions.clear();
+        for (index, neighbour) in self.config.neighbours.iter().enumerate() {
+            let ends = translate::ends(neighbour);
+            self.sessions.insert((ends.local, ends.remote), index);
+            let rng = rng.fork();
+            match self.connections.get_mut(index) {
+                Some(connection) if connection.ends() == ends => {}
+                Some(connection) => *connection = Connection::new(now, ends, rng),
+                None => self.connections.push(Connection::new(now, ends, rng)),
+            }
+        }
+        for gone in self.config.neighbours.len()..self.connections.len() {
+            self.timers.arm(Timer::Connection(gone), None);
+        }
+        self.connections.truncate(self.config.neighbours.len());
+        for (index, neighbour) in self.config.neighbours.iter().enumerate() {
+            let port = translate::neighbour_port(neighbour);
+            let allowed = port.is_none_or(|port| self.port_is_usable(port));
+            self.bgp.set_allowed(now, neighbour_id(index), allowed);
+        }
+        for index in 0..self.connections.len() {
+            self.arm(Timer::Connection(index));
+        }
+    }
+
+    /// The VRF routes that BGP knows, once more: what hid behind an attachment that is gone comes
+    /// forth, and what leads to another VRF follows that to its port.
+    fn deliver_vrf_routes(&mut self) {
+        for (id, _) in self.config.vrfs() {
+            let routes = self.bgp.vrf(id).map(|vrf| vrf.routes).unwrap_or_default();
+            for route in routes {
+                self.install.set_vrf_route(id, route.prefix, &route.delivered);
+            }
+        }
+    }
+}
+
+/// Whether everything that all parts depend on is as it was.
+fn is_same_router(old: &RouterConfig, new: &RouterConfig) -> bool {
+    let blocks = |config: &RouterConfig| config.isis.as_ref().map(|isis| (isis.srgb, isis.srlb));
+    old.name == new.name
+        && old.role == new.role
+        && old.router_id == new.router_id
+        && old.as_number == new.as_number
+        && old.loopback == new.loopback
+        && old.labels == new.labels
+        && blocks(old) == blocks(new)
+}
+
+/// The ports that are not what they were, those that are gone or new included.
+fn changed_ports(old: &RouterConfig, new: &RouterConfig) -> Vec<PortId> {
+    let count = old.ports.len().max(new.ports.len());
+    (0..).map(PortId).take(count).filter(|port| !is_same_port(old, new, *port)).collect()
+}
+
+fn is_same_port(old: &RouterConfig, new: &RouterConfig, id: PortId) -> bool {
+    let (Some(before), Some(after)) = (translate::port(old, id), translate::port(new, id)) else {
+        return false;
+    };
+    let shape = |port: &config::Port| (port.medium, port.mac, port.mtu, port.addresses.clone());
+    let vrf_name = |config: &RouterConfig, port: &config::Port| match port.kind {
+        PortKind::Attachment { vrf, .. } => {
+            translate::vrf_name(config, vrf).map(|name| (vrf, name.to_owned()))
+        }
+        PortKind::CoreLink { .. } | PortKind::Uplink { .. } | PortKind::Unused => None,
+    };
+    let sid = |port: &config::Port| match port.kind {
+        PortKind::CoreLink { adjacency_sid, .. } => Some(adjacency_sid),
+        PortKind::Uplink { .. } | PortKind::Attachment { .. } | PortKind::Unused => None,
+    };
+    shape(before) == shape(after)
+        && core::mem::discriminant(&before.kind) == core::mem::discriminant(&after.kind)
+        && translate::port_peer(before) == translate::port_peer(after)
+        && sid(before) == sid(after)
+        && vrf_name(old, before) == vrf_name(new, after)
+}

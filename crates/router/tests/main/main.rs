@@ -1,0 +1,13 @@
+//! Whole routers, wired back to back in virtual time.
+
+mod boundary;
+mod bring_up;
+mod configuration;
+mod lab;
+mod liveness;
+mod plan;
+mod resolution;
+mod restart;
+mod robustness;
+mod views;
+mod wire;
