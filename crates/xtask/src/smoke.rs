@@ -11,7 +11,7 @@ pub(crate) const UP: [&str; 4] = ["up", "examples/sussex", "--once", "--json"];
 /// Brings the network up and reads its report.
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
     let mut command = workspace.cargo();
-    command.args(["run", "--quiet", "--release", "--package", "weald", "--"]).args(UP);
+    command.args(["run", "--quiet", "--release", "--"]).args(UP);
     let report = stdout(command)?;
     let report = serde_json::from_str(&report).context("the report is not JSON")?;
     let problems = problems(&report);
