@@ -24,7 +24,7 @@ use base::{
     AsNumber, Duration, Label, PortId, Prefix, RouteDistinguisher, RouteTarget, RouterId, VrfId,
 };
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::route::{Family, VpnPrefix};
 
@@ -116,6 +116,8 @@ pub enum NeighbourKind {
         /// How many more times than once the own AS is put in front: how the region is told.
         prepend: u8,
     },
+    /// A third party's router in a VRF (RFC 4364 §10 option A).
+    Customer(CustomerFilter),
 }
 
 impl NeighbourKind {
@@ -139,6 +141,21 @@ pub struct SiteFilter {
     pub max_routes: usize,
     /// A route is sent to the site if it carries one of these targets.
     pub send: BTreeSet<RouteTarget>,
+}
+
+/// What a third party's router may announce into its VRF, and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerFilter {
+    /// The VRF that it is attached to.
+    pub vrf: VrfId,
+    /// What it may announce, exactly.
+    pub accept: BTreeSet<Prefix>,
+    /// The route targets that its routes carry on their way through the region.
+    pub targets: BTreeSet<RouteTarget>,
+    /// How many routes it may announce before the session is ended, acceptable or not.
+    pub max_routes: usize,
+    /// The own IPv6 address on the attachment: the next hop of IPv6 routes that it is sent.
+    pub local_v6: Option<Ipv6Addr>,
 }
 
 /// One route that a site may announce.

@@ -40,6 +40,7 @@ pub mod views;
 pub mod vrf;
 
 pub use config::{
-    Accept, Config, Export, LabelBlock, Neighbour, NeighbourId, NeighbourKind, SiteFilter, Vrf,
+    Accept, Config, CustomerFilter, Export, LabelBlock, Neighbour, NeighbourId, NeighbourKind,
+    SiteFilter, Vrf,
 };
 pub use instance::{Instance, LabelBinding, Output, Source, VrfPath};

@@ -239,6 +239,7 @@ impl Policy {
         match kind {
             NeighbourKind::Internal { client } => Self::Internal { client: *client },
             &NeighbourKind::Core { local_pref, prepend } => Self::Core { local_pref, prepend },
+            NeighbourKind::Customer(_) => Self::Core { local_pref: 0, prepend: 0 },
             NeighbourKind::Site(filter) => {
                 let mut accept: BTreeMap<VpnPrefix, BTreeSet<RouteTarget>> = BTreeMap::new();
                 for entry in &filter.accept {

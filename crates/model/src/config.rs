@@ -149,9 +149,38 @@ pub enum PortKind {
         vrf: VrfId,
         /// Sources that may enter here; anything else is spoofed.
         sources: Vec<Prefix>,
+        /// What hosts on it are told and given; none where only routers are attached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hosts: Option<HostService>,
     },
     /// Nothing any more: the number stays taken, so that the others keep theirs.
     Unused,
+}
+
+/// What a router does for the hosts of an attachment, so that they need no settings of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostService {
+    /// IPv4 addresses that DHCP hands out; none: no DHCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<DhcpPool>,
+    /// Advertise the router and the attachment's IPv6 prefixes (RFC 4861 §6.2).
+    pub advertise: bool,
+    /// Resolvers of names that hosts are told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
+}
+
+/// A block of IPv4 addresses for hosts: `first` to `last`, both handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DhcpPool {
+    /// The first address.
+    pub first: Ipv4Addr,
+    /// The last address.
+    pub last: Ipv4Addr,
+    /// Seconds that an address is lent for.
+    pub lease_s: u32,
 }
 
 /// BFD intervals and multiplier (RFC 5880 §6.8.1), the same in both directions.
@@ -281,6 +310,18 @@ pub enum NeighbourKind {
         /// How often the own AS is prepended, so that a backup uplink is used last.
         prepend: u8,
     },
+    /// A third party's router on an attachment, speaking IPv4 and IPv6 unicast into its VRF
+    /// (RFC 4364 §10 a).
+    Customer {
+        /// The attachment.
+        port: PortId,
+        /// Everything that it may announce, exactly.
+        accept: BTreeSet<Prefix>,
+        /// Route targets of what it announces.
+        targets: BTreeSet<RouteTarget>,
+        /// How many routes it may send before the session is closed.
+        max_routes: u32,
+    },
 }
 
 /// One route that a site may announce.
@@ -332,6 +373,9 @@ pub struct ExportedRoute {
     pub prefix: Prefix,
     /// The attachment that it is behind.
     pub port: PortId,
+    /// The third party's router on that attachment that leads there; none: it is on the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_hop: Option<IpAddr>,
     /// The route targets that it carries.
     pub targets: BTreeSet<RouteTarget>,
 }

@@ -265,7 +265,8 @@ impl<'a> Services<'a> {
                 }
             }
         }
-        let route = |(prefix, (port, targets))| ExportedRoute { prefix, port, targets };
+        let route =
+            |(prefix, (port, targets))| ExportedRoute { prefix, port, next_hop: None, targets };
         routes.into_iter().map(route).collect()
     }
 
@@ -339,7 +340,7 @@ impl<'a> Services<'a> {
             mac,
             mtu: router.lan_mtu(),
             addresses: gateways.map(address).collect(),
-            kind: PortKind::Attachment { vrf: id, sources },
+            kind: PortKind::Attachment { vrf: id, sources, hosts: None },
         }
     }
 }

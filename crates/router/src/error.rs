@@ -219,6 +219,7 @@ fn check_neighbours(config: &RouterConfig, findings: &mut Findings) {
             NeighbourKind::Internal { .. } => ("internal", Role::Core),
             NeighbourKind::Site { .. } => ("site", Role::Core),
             NeighbourKind::Core { .. } => ("core", Role::Site),
+            NeighbourKind::Customer { .. } => ("customer", config.role),
         };
         if role != config.role {
             let allowed = "`internal` or `site` on a core router, `core` on a site router";

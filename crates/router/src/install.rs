@@ -108,7 +108,7 @@ fn port_kind(config: &RouterConfig, id: PortId, kind: &config::PortKind) -> Opti
             };
             Some(PortKind::Uplink { space, sources })
         }
-        config::PortKind::Attachment { vrf, sources } => {
+        config::PortKind::Attachment { vrf, sources, .. } => {
             Some(PortKind::Attachment { vrf: *vrf, sources: sources.clone() })
         }
         config::PortKind::Unused => None,

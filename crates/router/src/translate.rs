@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Duration, Label, Prefix};
-use bgp::config::{Accept, Export, LabelBlock, NeighbourId, SiteFilter};
+use bgp::config::{Accept, CustomerFilter, Export, LabelBlock, NeighbourId, SiteFilter};
 use bgp::route::{Family, VpnPrefix};
 use model::config::{
     Authentication, AuthenticationAlgorithm, Bfd, Isis, LabelRange, Neighbour, NeighbourKind, Port,
@@ -67,6 +67,14 @@ pub(crate) fn port_v4(port: &Port) -> Option<core::net::Ipv4Addr> {
     port.addresses.iter().find_map(|address| match address.address {
         IpAddr::V4(v4) => Some(v4),
         IpAddr::V6(_) => None,
+    })
+}
+
+/// A port's IPv6 address.
+pub(crate) fn port_v6(port: &Port) -> Option<core::net::Ipv6Addr> {
+    port.addresses.iter().find_map(|address| match address.address {
+        IpAddr::V6(v6) => Some(v6),
+        IpAddr::V4(_) => None,
     })
 }
 
@@ -149,10 +157,11 @@ fn families(kind: &NeighbourKind) -> Vec<Family> {
         NeighbourKind::Site { .. } | NeighbourKind::Core { .. } => {
             vec![Family::VpnIpv4, Family::VpnIpv6]
         }
+        NeighbourKind::Customer { .. } => vec![Family::Ipv4Unicast, Family::Ipv6Unicast],
     }
 }
 
-fn neighbour_kind(kind: &NeighbourKind) -> bgp::config::NeighbourKind {
+fn neighbour_kind(config: &RouterConfig, kind: &NeighbourKind) -> bgp::config::NeighbourKind {
     match kind {
         NeighbourKind::Internal { client } => {
             bgp::config::NeighbourKind::Internal { client: *client }
@@ -176,10 +185,28 @@ fn neighbour_kind(kind: &NeighbourKind) -> bgp::config::NeighbourKind {
         NeighbourKind::Core { local_pref, prepend, .. } => {
             bgp::config::NeighbourKind::Core { local_pref: *local_pref, prepend: *prepend }
         }
+        NeighbourKind::Customer { port: id, accept, targets, max_routes } => {
+            let attachment = port(config, *id);
+            let vrf = match attachment.map(|port| &port.kind) {
+                Some(PortKind::Attachment { vrf, .. }) => *vrf,
+                _ => base::VrfId(u32::MAX),
+            };
+            bgp::config::NeighbourKind::Customer(CustomerFilter {
+                vrf,
+                accept: accept.clone(),
+                targets: targets.clone(),
+                max_routes: usize::try_from(*max_routes).unwrap_or(usize::MAX),
+                local_v6: attachment.and_then(port_v6),
+            })
+        }
     }
 }
 
-fn neighbour(id: NeighbourId, neighbour: &Neighbour) -> bgp::config::Neighbour {
+fn neighbour(
+    config: &RouterConfig,
+    id: NeighbourId,
+    neighbour: &Neighbour,
+) -> bgp::config::Neighbour {
     bgp::config::Neighbour {
         id,
         name: neighbour.name.clone(),
@@ -188,7 +215,7 @@ fn neighbour(id: NeighbourId, neighbour: &Neighbour) -> bgp::config::Neighbour {
         as_number: neighbour.as_number,
         families: families(&neighbour.kind),
         passive: neighbour.passive,
-        kind: neighbour_kind(&neighbour.kind),
+        kind: neighbour_kind(config, &neighbour.kind),
     }
 }
 
@@ -222,7 +249,7 @@ pub(crate) fn bgp(config: &RouterConfig) -> bgp::config::Config {
         neighbours: (0..)
             .map(NeighbourId)
             .zip(&config.neighbours)
-            .map(|(id, one)| neighbour(id, one))
+            .map(|(id, one)| neighbour(config, id, one))
             .collect(),
         vrfs: config.vrfs().filter_map(|(id, one)| vrf(id, one)).collect(),
     }
@@ -241,7 +268,9 @@ pub(crate) const fn ends(neighbour: &Neighbour) -> Ends {
 /// The uplink that a neighbour is at the far end of; none for interior neighbours.
 pub(crate) const fn neighbour_port(neighbour: &Neighbour) -> Option<base::PortId> {
     match neighbour.kind {
-        NeighbourKind::Site { port, .. } | NeighbourKind::Core { port, .. } => Some(port),
+        NeighbourKind::Site { port, .. }
+        | NeighbourKind::Core { port, .. }
+        | NeighbourKind::Customer { port, .. } => Some(port),
         NeighbourKind::Internal { .. } => None,
     }
 }

@@ -318,7 +318,9 @@ impl Network {
         let back = back.iter().find(|neighbour| neighbour.id == id(router))?;
         let space = match &back.kind {
             NeighbourKind::Site(filter) => LabelSpace::Port(filter.port),
-            NeighbourKind::Internal { .. } | NeighbourKind::Core { .. } => LabelSpace::Platform,
+            NeighbourKind::Internal { .. }
+            | NeighbourKind::Core { .. }
+            | NeighbourKind::Customer(_) => LabelSpace::Platform,
         };
         Some((owner, space))
     }

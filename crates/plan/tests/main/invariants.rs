@@ -166,7 +166,7 @@ fn check_ports(router: &RouterConfig) {
     unique("port name", router.ports.iter().map(|port| port.name.as_str()));
     for (id, port) in router.ports() {
         match &port.kind {
-            PortKind::Attachment { vrf, sources } => {
+            PortKind::Attachment { vrf, sources, .. } => {
                 assert!(router.vrfs().any(|(known, _)| known == *vrf));
                 for address in &port.addresses {
                     assert!(sources.iter().any(|source| source.contains(address.address)));

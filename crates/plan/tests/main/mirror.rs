@@ -27,7 +27,9 @@ fn every_core_router_has_a_session_with_every_reflector() {
         let neighbours = router(&plan, name).neighbours.iter();
         let internal = neighbours.filter_map(|neighbour| match neighbour.kind {
             NeighbourKind::Internal { client } => Some((neighbour.name.clone(), client)),
-            NeighbourKind::Site { .. } | NeighbourKind::Core { .. } => None,
+            NeighbourKind::Site { .. }
+            | NeighbourKind::Core { .. }
+            | NeighbourKind::Customer { .. } => None,
         });
         internal.collect::<Vec<_>>()
     };

@@ -79,8 +79,11 @@ pub(crate) fn uplink(name: &str, mac: MacAddr, number: u8, near: u8) -> Port {
 /// A LAN of a VRF, `10.{network}.{site}.0/24` and `fd00:{network}:{site}::/64`.
 pub(crate) fn lan(name: &str, mac: MacAddr, vrf: u32, network: u8, site: u8) -> Port {
     let own = [format!("10.{network}.{site}.1"), format!("fd00:{network}:{site}::1")];
-    let kind =
-        PortKind::Attachment { vrf: VrfId(vrf), sources: lan_prefixes(network, site).to_vec() };
+    let kind = PortKind::Attachment {
+        vrf: VrfId(vrf),
+        sources: lan_prefixes(network, site).to_vec(),
+        hosts: None,
+    };
     port(name, mac, &[(&own[0], 24), (&own[1], 64)], kind)
 }
 
@@ -89,7 +92,7 @@ pub(crate) fn lan_prefixes(network: u8, site: u8) -> [Prefix; 2] {
 }
 
 pub(crate) fn export(port: PortId, prefix: Prefix, to: RouteTarget) -> ExportedRoute {
-    ExportedRoute { prefix, port, targets: BTreeSet::from([to]) }
+    ExportedRoute { prefix, port, next_hop: None, targets: BTreeSet::from([to]) }
 }
 
 /// What is behind these LANs, announced with a route target.

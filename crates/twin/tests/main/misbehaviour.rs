@@ -59,7 +59,7 @@ fn refused_for(change: impl Fn(&mut RouterConfig), reason: &str) {
 fn export(router: &mut RouterConfig, prefix: Prefix, targets: BTreeSet<RouteTarget>) {
     let vrf = &mut router.vrfs[0];
     let port = vrf.export[0].port;
-    vrf.export.push(ExportedRoute { prefix, port, targets });
+    vrf.export.push(ExportedRoute { prefix, port, next_hop: None, targets });
 }
 
 #[test]

@@ -25,7 +25,7 @@ const TABLE: [(&str, May); 16] = [
     ("plan", May::Only(&["base", "model", "intent"])),
     ("proof", May::Only(&["base", "model"])),
     ("twin", May::Only(&["base", "packet", "model", "router"])),
-    ("host", May::Only(&["model", "router"])),
+    ("host", May::Only(&["base", "packet", "model", "router"])),
     ("controller", May::Only(&["intent", "plan", "proof", "twin", "model"])),
     ("weald", May::Any),
     ("xtask", May::Only(&[])),

@@ -1,0 +1,3 @@
+//! A router on Linux: ports, secure links, and the loop that drives them.
+
+pub mod device;
