@@ -39,7 +39,7 @@ pub trait Device {
     }
 
     /// What was counted so far.
-    fn counters(&self) -> Counters;
+    fn counters(&mut self) -> Counters;
 }
 
 /// Frames of a device.
