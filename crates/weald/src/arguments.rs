@@ -3,12 +3,14 @@
 //! Commands that ask a running network are the requests of [`crate::control::request`] themselves,
 //! so that what is typed is what is sent.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use intent::Date;
 
 use crate::control::request::Request;
+use crate::daemon::log::Format;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -20,6 +22,24 @@ Examples:
   weald check examples/sussex
   weald up examples/sussex
   weald status            (in another terminal)";
+
+const ROUTER_HELP: &str = "\
+The file of ports says what stands behind each port of the configuration:
+
+  [port.to-brighton-1]
+  interface = \"eth1\"
+
+  [port.uplink-g81001.secure]
+  listen = \"0.0.0.0:51820\"
+  private_key_file = \"uplink.key\"
+  peer = \"mhjEAYLvXO4/xWXsU7yQ3DO0LPTTeDgKpbKWCVMGeyk=\"
+
+SIGHUP has it read its configuration again; SIGTERM stops it.
+
+Examples:
+  weald compile examples/two-pops --out plan.json --routers configs
+  weald router configs/lewes-1.json --ports ports.toml --check
+  weald router configs/lewes-1.json --ports ports.toml --metrics 127.0.0.1:9464";
 
 /// A private MPLS network shared by many organisations: check it, run it, ask it.
 #[derive(Debug, Parser)]
@@ -51,6 +71,9 @@ Examples:
   weald up examples/sussex
   weald up examples/two-pops --once --json")]
     Up(Up),
+    /// Run one router of a plan on this machine's own ports
+    #[command(after_help = ROUTER_HELP)]
+    Router(Router),
     #[command(flatten)]
     Ask(Ask),
     /// Run a region under random faults, one run per seed
@@ -139,6 +162,9 @@ pub(crate) struct Compile {
     /// Write the plan to a file, instead of printing it
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Write each router's configuration to a file in this folder
+    #[arg(long, value_name = "FOLDER", requires = "out")]
+    pub(crate) routers: Option<PathBuf>,
     /// The day communities must not have expired on [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) date: Option<Date>,
@@ -170,6 +196,30 @@ pub(crate) struct Up {
     /// The day communities must not have expired on [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) date: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Router {
+    /// The router's configuration, as `weald compile --routers` writes it
+    #[arg(value_name = "CONFIG")]
+    pub(crate) config: PathBuf,
+    /// What stands behind each port
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ports: PathBuf,
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// Look at both files and do nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Become this user once the ports are open
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Offer figures for Prometheus here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// How lines of the log look
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) log: Format,
 }
 
 #[derive(Debug, Args)]

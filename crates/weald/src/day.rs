@@ -1,6 +1,6 @@
 //! Which day it is: communities end on one.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use intent::Date;
 
@@ -10,6 +10,15 @@ const SECONDS_PER_DAY: u64 = 86_400;
 pub(crate) fn today() -> Option<Date> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
     of_day(seconds / SECONDS_PER_DAY)
+}
+
+/// A time since 1 January 1970 in Greenwich, to the millisecond (RFC 3339 §5.6).
+pub(crate) fn timestamp(since: Duration) -> String {
+    let seconds = since.as_secs();
+    let day = of_day(seconds / SECONDS_PER_DAY).map_or_else(String::new, |day| day.to_string());
+    let second = seconds % SECONDS_PER_DAY;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{day}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
 }
 
 /// The date that is so many days after 1 January 1970. Years are counted from March, so that the

@@ -6,6 +6,7 @@
 //! - [`network`] wraps the twin: names, faults, probes, and who is reached;
 //! - [`answers`] turns questions into data and text; [`control`] carries both over a Unix socket
 //!   to the process that runs the network;
+//! - [`daemon`] is one router as a process of its own;
 //! - [`report`] and [`screen`] are how results look, [`output`] is the only place that prints.
 //!
 //! One thread drives the network. A second one accepts on the socket and hands requests over.
@@ -14,6 +15,7 @@ mod answers;
 mod arguments;
 mod commands;
 mod control;
+mod daemon;
 mod day;
 mod failure;
 mod load;

@@ -3,7 +3,7 @@
 
 mod cut;
 mod ping;
-mod show;
+pub(crate) mod show;
 mod status;
 mod thing;
 mod trace;
@@ -25,6 +25,8 @@ pub(crate) fn answer(network: &mut Network, request: &Request) -> Result<Answer,
         Request::Show(show) => show::answer(network, show),
         Request::Cut(cut) => cut::cut(network, &cut.name, cut.silent),
         Request::Mend(mend) => cut::mend(network, mend),
+        Request::Metrics => Err(Failure::network("figures are given by routers of their own")
+            .hint("`weald router` runs one")),
         Request::Down => Err(Failure::input("the network cannot be stopped from within")),
     }
 }

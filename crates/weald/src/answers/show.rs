@@ -3,23 +3,42 @@
 use core::net::IpAddr;
 
 use base::{LabelSpace, Prefix};
-use model::view::{HopView, LabelView, RouterView, VrfRouteView};
+use model::config::RouterConfig;
+use model::view::{GlobalRouteView, HopView, LabelView, RouterView, VrfRouteView};
 
 use crate::control::request::{Routes, Show};
 use crate::control::response::Answer;
 use crate::failure::Failure;
-use crate::network::names::{find_router, unknown};
-use crate::network::{Event, Network};
+use crate::network::Event;
+use crate::network::names::unknown;
 use crate::screen::{Align, Table, moment, number};
 
+/// Whoever has routers to look into: a whole network, or one router alone.
+pub(crate) trait Inspect {
+    /// The name of the router that is meant.
+    fn find<'a>(&'a self, name: &str) -> Result<&'a str, Failure>;
+    /// A router's configuration.
+    fn config(&self, router: &str) -> Option<&RouterConfig>;
+    /// A router at a glance; none where it does not run, and so with its tables.
+    fn view(&self, router: &str) -> Option<RouterView>;
+    /// Routes of its VRFs, or of one.
+    fn vrf_routes(&self, router: &str, vrf: Option<&str>) -> Option<Vec<VrfRouteView>>;
+    /// Its routes of the region's own addresses.
+    fn global_routes(&self, router: &str) -> Option<Vec<GlobalRouteView>>;
+    /// Its labels.
+    fn labels(&self, router: &str) -> Option<Vec<LabelView>>;
+    /// What happened lately, the oldest first.
+    fn happened(&self) -> Vec<&Event>;
+}
+
 /// Shows a table.
-pub(crate) fn answer(network: &Network, show: &Show) -> Result<Answer, Failure> {
+pub(crate) fn answer(network: &impl Inspect, show: &Show) -> Result<Answer, Failure> {
     match show {
         Show::Routes(asked) => routes(network, asked),
         Show::Global(named) => global(network, &named.router),
         Show::Labels(named) => labels(network, &named.router),
         Show::Neighbours(named) => {
-            let name = find_router(network.plan(), &named.router)?;
+            let name = network.find(&named.router)?;
             let view = network.view(name).ok_or_else(|| without_power(name))?;
             Ok(Answer::new(&view, neighbours(&view)))
         }
@@ -63,10 +82,10 @@ impl Wanted {
     }
 }
 
-fn routes(network: &Network, asked: &Routes) -> Result<Answer, Failure> {
-    let name = find_router(network.plan(), &asked.router)?;
+fn routes(network: &impl Inspect, asked: &Routes) -> Result<Answer, Failure> {
+    let name = network.find(&asked.router)?;
     let wanted = Wanted::read(asked.prefix.as_deref())?;
-    let config = network.plan().routers.iter().find(|router| router.name == name);
+    let config = network.config(name);
     let vrfs = config.map_or(&[][..], |config| config.vrfs.as_slice());
     if let Some(vrf) = &asked.vrf {
         let known = vrfs.iter().any(|one| one.name == *vrf || one.virtual_network == *vrf);
@@ -120,8 +139,8 @@ fn hops(hops: &[HopView]) -> String {
     hops.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn global(network: &Network, router: &str) -> Result<Answer, Failure> {
-    let name = find_router(network.plan(), router)?;
+fn global(network: &impl Inspect, router: &str) -> Result<Answer, Failure> {
+    let name = network.find(router)?;
     let routes = network.global_routes(name).ok_or_else(|| without_power(name))?;
     let mut table =
         Table::new(&[("prefix", Align::Left), ("metric", Align::Right), ("via", Align::Left)]);
@@ -136,10 +155,10 @@ fn global(network: &Network, router: &str) -> Result<Answer, Failure> {
     Ok(Answer::new(&routes, text))
 }
 
-fn labels(network: &Network, router: &str) -> Result<Answer, Failure> {
-    let name = find_router(network.plan(), router)?;
+fn labels(network: &impl Inspect, router: &str) -> Result<Answer, Failure> {
+    let name = network.find(router)?;
     let labels = network.labels(name).ok_or_else(|| without_power(name))?;
-    let config = network.plan().routers.iter().find(|router| router.name == name);
+    let config = network.config(name);
     let space = |label: &LabelView| match label.space {
         LabelSpace::Platform => "platform".to_owned(),
         LabelSpace::Port(port) => {
@@ -218,12 +237,12 @@ pub(crate) fn neighbours(view: &RouterView) -> String {
     text
 }
 
-fn events(network: &Network, router: Option<&str>) -> Result<Answer, Failure> {
+fn events(network: &impl Inspect, router: Option<&str>) -> Result<Answer, Failure> {
     /// What fits on a screen.
     const SHOWN: usize = 40;
-    let router = router.map(|name| find_router(network.plan(), name)).transpose()?;
+    let router = router.map(|name| network.find(name)).transpose()?;
     let is_wanted = |event: &&Event| router.is_none_or(|router| event.router == router);
-    let events: Vec<&Event> = network.events().filter(is_wanted).collect();
+    let events: Vec<&Event> = network.happened().into_iter().filter(is_wanted).collect();
     let mut table =
         Table::new(&[("at", Align::Right), ("router", Align::Left), ("what", Align::Left)]);
     for event in events.iter().skip(events.len().saturating_sub(SHOWN)) {

@@ -7,6 +7,7 @@ use model::view::RouterView;
 use serde_json::json;
 use twin::LinkState;
 
+use crate::answers::show::Inspect as _;
 use crate::answers::{cut, show};
 use crate::control::response::Answer;
 use crate::failure::Failure;

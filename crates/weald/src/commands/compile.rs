@@ -42,6 +42,9 @@ pub(crate) fn run(arguments: &Compile, json: bool) -> Result<Outcome, Failure> {
     write_whole(path, &text).map_err(|error| {
         Failure::input(format!("`{}` cannot be written: {error}", path.display()))
     })?;
+    if let Some(folder) = &arguments.routers {
+        write_routers(folder, &loaded.plan)?;
+    }
     let generation = loaded.plan.generation;
     let said = format!("plan {generation} is in `{}`", path.display());
     if !json {
@@ -106,6 +109,22 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
         // What is left of the attempt is of no use.
         let _ = fs::remove_file(&temporary);
     })
+}
+
+/// Writes each router's configuration to a file of its own.
+fn write_routers(folder: &Path, plan: &Plan) -> Result<(), Failure> {
+    let refuse = |path: &Path, error: &dyn core::fmt::Display| {
+        Failure::input(format!("`{}` cannot be written: {error}", path.display()))
+    };
+    fs::create_dir_all(folder).map_err(|error| refuse(folder, &error))?;
+    for router in &plan.routers {
+        let path = folder.join(format!("{}.json", router.name));
+        let text = serde_json::to_string_pretty(router).map_err(|error| refuse(&path, &error))?;
+        write_whole(&path, &text).map_err(|error| refuse(&path, &error))?;
+    }
+    let files = count(plan.routers.len(), "configuration", "configurations");
+    output::note(&format!("{files} in `{}`", folder.display()));
+    Ok(())
 }
 
 fn tell_allotted(loaded: &Loaded) {

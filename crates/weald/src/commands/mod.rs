@@ -2,6 +2,7 @@
 
 mod check;
 mod compile;
+mod router;
 mod search;
 mod sweep;
 mod up;
@@ -25,6 +26,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
             output::either(json, &answer.data, &answer.text);
             Ok(Outcome::from(answer.good))
         }
+        Command::Router(arguments) => router::run(&arguments, json),
         Command::Search(arguments) => search::run(&arguments, json),
         Command::Sweep(arguments) => sweep::run(&arguments, json),
         Command::Schema { file } => {

@@ -4,7 +4,7 @@
 //! network, and writes the answer. Until the network is up it says so itself. It ends after it has
 //! passed on the answer to `down`, and so that answer is never lost.
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,32 @@ pub(crate) struct Asked {
     pub(crate) reply: Sender<Response>,
 }
 
+/// Hands requests to the thread that answers them.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    sender: Sender<Asked>,
+    /// Rung at every request, where whoever answers waits for more than requests.
+    bell: Option<PipeWriter>,
+}
+
+impl Asker {
+    /// The answer; none where nobody answers any more.
+    pub(crate) fn ask(&self, request: Request) -> Option<Response> {
+        let (reply, answer) = mpsc::channel();
+        self.sender.send(Asked { request, reply }).ok()?;
+        if let Some(mut bell) = self.bell.as_ref() {
+            bell.write_all(&[1]).ok()?;
+        }
+        answer.recv().ok()
+    }
+
+    /// Another one, for another thread.
+    pub(crate) fn another(&self) -> io::Result<Self> {
+        let bell = self.bell.as_ref().map(PipeWriter::try_clone).transpose()?;
+        Ok(Self { sender: self.sender.clone(), bell })
+    }
+}
+
 /// The socket, and the thread behind it.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -36,15 +62,31 @@ pub(crate) struct Listener {
 impl Listener {
     /// Makes the socket and starts to accept.
     pub(crate) fn start(path: &Path) -> Result<Self, Failure> {
+        Ok(Self::begin(path, None)?.0)
+    }
+
+    /// As [`Listener::start`], for somebody who waits on descriptors: what is returned beside it
+    /// can be read when there are requests, and others may ask too.
+    pub(crate) fn with_bell(path: &Path) -> Result<(Self, PipeReader, Asker), Failure> {
+        let refuse = |error| Failure::network(format!("no pipe can be made: {error}"));
+        let (reader, writer) = io::pipe().map_err(refuse)?;
+        let (listener, asker) = Self::begin(path, Some(writer))?;
+        let asker = asker.map_err(refuse)?;
+        Ok((listener, reader, asker))
+    }
+
+    fn begin(path: &Path, bell: Option<PipeWriter>) -> Result<(Self, io::Result<Asker>), Failure> {
         let listener = socket::listen(path)?;
         let (sender, asked) = mpsc::channel();
+        let asker = Asker { sender, bell };
+        let another = asker.another();
         let is_up = Arc::new(AtomicBool::new(false));
         let is_up_there = Arc::clone(&is_up);
         let thread = thread::Builder::new()
             .name("control".to_owned())
-            .spawn(move || accept(&listener, &sender, &is_up_there))
+            .spawn(move || accept(&listener, &asker, &is_up_there))
             .map_err(|error| Failure::network(format!("no thread can be started: {error}")))?;
-        Ok(Self { path: path.to_owned(), asked, is_up, thread })
+        Ok((Self { path: path.to_owned(), asked, is_up, thread }, another))
     }
 
     /// From now on requests are handed over.
@@ -69,11 +111,11 @@ pub(crate) fn remove(path: &Path) {
     let _ = std::fs::remove_file(path);
 }
 
-fn accept(listener: &UnixListener, sender: &Sender<Asked>, is_up: &AtomicBool) {
+fn accept(listener: &UnixListener, asker: &Asker, is_up: &AtomicBool) {
     for stream in listener.incoming() {
         // A connection that is gone before it was accepted is nobody's loss.
         let Ok(stream) = stream else { continue };
-        match serve(&stream, sender, is_up) {
+        match serve(&stream, asker, is_up) {
             Ok(Next::Accept) | Err(_) => {}
             Ok(Next::End) => return,
         }
@@ -90,7 +132,7 @@ fn refusal(message: &str, hint: Option<&str>, code: u8) -> Response {
     Response::Error(Refusal { message: message.to_owned(), hint, code })
 }
 
-fn serve(stream: &UnixStream, sender: &Sender<Asked>, is_up: &AtomicBool) -> io::Result<Next> {
+fn serve(stream: &UnixStream, asker: &Asker, is_up: &AtomicBool) -> io::Result<Next> {
     socket::be_impatient(stream)?;
     let line = socket::read_request(stream)?;
     let mut next = Next::Accept;
@@ -101,9 +143,7 @@ fn serve(stream: &UnixStream, sender: &Sender<Asked>, is_up: &AtomicBool) -> io:
         }
         Ok(request) => {
             let is_last = request == Request::Down;
-            let (reply, answer) = mpsc::channel();
-            let handed_over = sender.send(Asked { request, reply });
-            match handed_over.ok().and_then(|()| answer.recv().ok()) {
+            match asker.ask(request) {
                 Some(response) => {
                     if is_last {
                         next = Next::End;

@@ -46,6 +46,9 @@ Examples:
   weald mend brighton-1--lewes-1
   weald mend --all")]
     Mend(Mend),
+    /// A router's figures for Prometheus
+    #[command(after_help = "Example:\n  weald metrics --socket /run/weald/lewes-1.sock")]
+    Metrics,
     /// Stop the running network
     #[command(after_help = "Example:\n  weald down")]
     Down,

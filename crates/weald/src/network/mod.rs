@@ -13,6 +13,7 @@ pub(crate) mod reach;
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{Duration, Instant};
+use model::config::RouterConfig;
 use model::plan::{Plan, Site};
 use model::view::{GlobalRouteView, LabelView, RouterView, VrfRouteView};
 use serde::Serialize;
@@ -23,6 +24,7 @@ use twin::sweep::CONVERGENCE_MAX;
 use twin::trace::Trace;
 use twin::{LinkState, Progress, RouterState, Twin};
 
+use crate::answers::show::Inspect;
 use crate::failure::Failure;
 
 /// Events that are kept for people; the oldest are forgotten first.
@@ -113,22 +115,6 @@ impl Network {
         self.twin.trace(from, flow)
     }
 
-    pub(crate) fn view(&self, router: &str) -> Option<RouterView> {
-        Some(self.twin.router(router)?.view())
-    }
-
-    pub(crate) fn vrf_routes(&self, router: &str, vrf: Option<&str>) -> Option<Vec<VrfRouteView>> {
-        Some(self.twin.router(router)?.vrf_routes(vrf))
-    }
-
-    pub(crate) fn global_routes(&self, router: &str) -> Option<Vec<GlobalRouteView>> {
-        Some(self.twin.router(router)?.global_routes())
-    }
-
-    pub(crate) fn labels(&self, router: &str) -> Option<Vec<LabelView>> {
-        Some(self.twin.router(router)?.label_views())
-    }
-
     pub(crate) fn router_runs(&self, number: usize) -> bool {
         self.twin.router_state(number) == RouterState::Running
     }
@@ -157,6 +143,36 @@ impl Network {
     /// The sites that a router serves.
     pub(crate) fn sites_of<'a>(&'a self, router: &'a str) -> impl Iterator<Item = &'a Site> {
         self.plan().sites.iter().filter(move |site| site.router == router)
+    }
+}
+
+impl Inspect for Network {
+    fn find<'a>(&'a self, name: &str) -> Result<&'a str, Failure> {
+        names::find_router(self.plan(), name)
+    }
+
+    fn config(&self, router: &str) -> Option<&RouterConfig> {
+        self.plan().routers.iter().find(|config| config.name == router)
+    }
+
+    fn view(&self, router: &str) -> Option<RouterView> {
+        Some(self.twin.router(router)?.view())
+    }
+
+    fn vrf_routes(&self, router: &str, vrf: Option<&str>) -> Option<Vec<VrfRouteView>> {
+        Some(self.twin.router(router)?.vrf_routes(vrf))
+    }
+
+    fn global_routes(&self, router: &str) -> Option<Vec<GlobalRouteView>> {
+        Some(self.twin.router(router)?.global_routes())
+    }
+
+    fn labels(&self, router: &str) -> Option<Vec<LabelView>> {
+        Some(self.twin.router(router)?.label_views())
+    }
+
+    fn happened(&self) -> Vec<&Event> {
+        self.events().collect()
     }
 }
 

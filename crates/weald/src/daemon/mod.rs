@@ -1,0 +1,144 @@
+//! `weald router`: one router of a plan as a process of its own, on real ports.
+//!
+//! [`ports`] says what stands behind each port; the host's loop drives the router; [`Daemon`] is
+//! who that loop asks: it answers requests on the control socket ([`answer`]), writes what happens
+//! to the log ([`log`]), and gives figures to whoever collects them ([`metrics`]).
+
+pub(crate) mod answer;
+pub(crate) mod log;
+pub(crate) mod metrics;
+pub(crate) mod ports;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use base::{Instant, PortId};
+use host::{Driver, Master, Next, Signal, Signals};
+use model::config::RouterConfig;
+
+use crate::control::listener::Listener;
+use crate::control::request::Request;
+use crate::control::response::{Answer, Response};
+use crate::daemon::log::Log;
+use crate::failure::Failure;
+use crate::network::Event;
+
+/// Events that are kept for people; the oldest are forgotten first.
+const EVENTS_MAX: usize = 1_000;
+/// Requests that are answered before frames have their turn again.
+const REQUESTS_MAX: usize = 16;
+
+/// Reads a router's configuration.
+pub(crate) fn read_config(path: &Path) -> Result<RouterConfig, Failure> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::input(format!("`{shown}` cannot be read: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::input(format!("`{shown}` is no configuration of a router: {error}"))
+            .hint("`weald compile DIR --routers FOLDER` writes one for each router")
+    })
+}
+
+/// Who the loop of a router asks.
+pub(crate) struct Daemon {
+    path: PathBuf,
+    listener: Listener,
+    /// Rings when there is a request.
+    bell: PipeReader,
+    signals: Signals,
+    log: Log,
+    name: String,
+    events: VecDeque<Event>,
+}
+
+impl Daemon {
+    pub(crate) fn new(
+        path: PathBuf,
+        name: String,
+        (listener, bell): (Listener, PipeReader),
+        signals: Signals,
+        log: Log,
+    ) -> Self {
+        Self { path, listener, bell, signals, log, name, events: VecDeque::new() }
+    }
+
+    pub(crate) fn events(&self) -> &VecDeque<Event> {
+        &self.events
+    }
+
+    pub(crate) fn finish(self) {
+        self.log.said("stopped");
+        crate::control::listener::remove(self.listener.path());
+    }
+
+    /// Answers, and says whether that was the last request.
+    fn serve(&mut self, driver: &mut Driver) -> Next {
+        let mut rung = [0; REQUESTS_MAX];
+        let requests = self.bell.read(&mut rung).unwrap_or(0);
+        for _ in 0..requests {
+            let Ok(asked) = self.listener.asked.try_recv() else { break };
+            let is_last = asked.request == Request::Down;
+            let response: Response = if is_last {
+                Answer::new(&serde_json::json!({ "stopped": true }), "stopped").into()
+            } else {
+                answer::answer(self, driver, &asked.request).into()
+            };
+            // Who asked may have gone away.
+            let _ = asked.reply.send(response);
+            if is_last {
+                return Next::End;
+            }
+        }
+        Next::GoOn
+    }
+
+    /// Takes the configuration from its file again.
+    fn reload(&self, driver: &mut Driver) {
+        let config = match read_config(&self.path) {
+            Ok(config) => config,
+            Err(failure) => return self.log.trouble(&failure.message),
+        };
+        let generation = config.generation;
+        match driver.with(|router, now| router.set_config(now, config)) {
+            Ok(()) => self.log.said(&format!("configuration of plan {generation} is in force")),
+            Err(errors) => {
+                self.log
+                    .trouble(&format!("configuration of plan {generation} is refused: {errors}"));
+            }
+        }
+    }
+}
+
+impl Master for Daemon {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.bell.as_fd(), self.signals.as_fd()]
+    }
+
+    fn attend(&mut self, driver: &mut Driver, ready: &[bool]) -> Next {
+        let [requests, signals] = ready else { return Next::GoOn };
+        if *signals {
+            match self.signals.take() {
+                Some(Signal::End) => return Next::End,
+                Some(Signal::Reload) => self.reload(driver),
+                None => {}
+            }
+        }
+        if *requests { self.serve(driver) } else { Next::GoOn }
+    }
+
+    fn told(&mut self, now: Instant, event: &router::Event) {
+        self.log.event(event);
+        if self.events.len() >= EVENTS_MAX {
+            self.events.pop_front();
+        }
+        let (router, text) = (self.name.clone(), event.to_string());
+        self.events.push_back(Event { at: now, router, text });
+    }
+
+    fn failed(&mut self, port: PortId, error: &io::Error) {
+        self.log.trouble(&format!("device of {port} has failed and is used no more: {error}"));
+    }
+}
