@@ -15,7 +15,7 @@ pub const NETWORK: &str = "network.toml";
 /// The file of sites.
 pub const SITES: &str = "sites.csv";
 
-/// The file of virtual networks, applications and communities.
+/// The file of virtual networks, applications, routers of others and communities.
 pub const SERVICES: &str = "services.toml";
 
 /// The file of what has been allotted.

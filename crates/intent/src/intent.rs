@@ -5,15 +5,20 @@
 //! makes an intent.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::RangeInclusive;
 use std::collections::BTreeMap;
 
-use base::{AsNumber, Ipv4Prefix, Ipv6Prefix};
+use base::{AsNumber, Ipv4Prefix, Ipv6Prefix, Prefix};
 use model::config::{Authentication, Bfd, Medium};
 use model::plan::Listen;
 use serde::{Deserialize, Serialize};
 
 use crate::{Date, Position};
+
+/// AS numbers of site routers: of the private ones of four octets (RFC 6996 §5), as many as there
+/// can be site routers.
+pub const SITE_AS_NUMBERS: RangeInclusive<u32> = 4_200_000_000..=4_216_777_215;
 
 /// One region, as its operator and its organisations want it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +47,8 @@ pub struct Intent {
     pub virtual_networks: Vec<VirtualNetwork>,
     /// Published applications.
     pub applications: Vec<Application>,
+    /// Routers of others on sites' LANs.
+    pub attached_routers: Vec<AttachedRouter>,
     /// Communities, expired ones included.
     pub communities: Vec<Community>,
 }
@@ -244,6 +251,10 @@ pub struct VirtualNetwork {
     pub lan_length: u8,
     /// Codes of its sites, in the order of `sites.csv`.
     pub sites: Vec<String>,
+    /// Whether site routers lend addresses to hosts.
+    pub dhcp: bool,
+    /// Resolvers of names that hosts are told of.
+    pub dns: Vec<IpAddr>,
 }
 
 /// A published application.
@@ -261,6 +272,42 @@ pub struct Application {
     pub address: Option<Ipv4Addr>,
     /// What it listens on.
     pub listens: Vec<Listen>,
+}
+
+/// A router of somebody else on a site's LAN. What is behind it is part of the virtual network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttachedRouter {
+    /// A slug; no core or site router has it.
+    pub name: String,
+    /// The virtual network.
+    pub virtual_network: String,
+    /// The code of the site whose LAN it is on.
+    pub site: String,
+    /// Its address on that LAN.
+    pub address: Ipv4Addr,
+    /// What is behind it: within the virtual network's addresses, and nobody else's.
+    pub prefixes: Vec<Prefix>,
+    /// How the site router knows about these.
+    pub routing: Routing,
+}
+
+/// How a site router knows what is behind an attached router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Routing {
+    /// From the plan.
+    Static {
+        /// The attached router's IPv6 address on the LAN; there is one where an IPv6 prefix is
+        /// behind it.
+        address_v6: Option<Ipv6Addr>,
+    },
+    /// From the attached router, which announces it (RFC 4364 §10 a).
+    Bgp {
+        /// Its AS number.
+        as_number: AsNumber,
+        /// How many routes it may announce before the session is closed.
+        max_routes: u32,
+    },
 }
 
 /// A community.

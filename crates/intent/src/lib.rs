@@ -2,15 +2,16 @@
 //!
 //! An intent is a folder that a person can keep in git: `network.toml` (region, PoPs, links, access
 //! types, classes), `sites.csv` (one row per site) and `services.toml` (virtual networks,
-//! applications, communities). [`check`] reads their texts into an [`Intent`], in which every name
-//! is resolved, or says everything that is wrong with them at once: file, line, what was found,
-//! what is allowed. The [`Lock`] holds the numbers already allotted, so that adding or removing one
-//! thing never renumbers another.
+//! applications, routers of others, communities). [`check`] reads their texts into an [`Intent`], in
+//! which every name is resolved, or says everything that is wrong with them at once: file, line,
+//! what was found, what is allowed. The [`Lock`] holds the numbers already allotted, so that adding
+//! or removing one thing never renumbers another.
 //!
 //! [`files`] is the only module that touches a file system.
 
 pub mod files;
 
+mod attached;
 mod date;
 mod intent;
 mod lock;
@@ -28,8 +29,8 @@ mod topology;
 pub use date::{Date, ParseDateError};
 pub use files::load;
 pub use intent::{
-    Access, Application, Class, ClassName, Community, Intent, Isis, Kind, Link, Pools, Pop, Region,
-    Site, Timers, VirtualNetwork, router_name,
+    Access, Application, AttachedRouter, Class, ClassName, Community, Intent, Isis, Kind, Link,
+    Pools, Pop, Region, Routing, SITE_AS_NUMBERS, Site, Timers, VirtualNetwork, router_name,
 };
 pub use lock::{Lock, Numbers};
 pub use position::{ParseCoordinateError, Position};
@@ -59,7 +60,7 @@ pub struct Files {
     pub network: File,
     /// One row per site.
     pub sites: File,
-    /// Virtual networks, applications, communities.
+    /// Virtual networks, applications, routers of others, communities.
     pub services: File,
     /// What the `*.key` files beside them hold, by file name: secrets.
     pub keys: BTreeMap<String, String>,
@@ -135,6 +136,7 @@ fn assemble(network: Network, sites: Sites, services: Services) -> Option<Intent
         sites: sites.sites.into_items(),
         virtual_networks: services.virtual_networks.into_items(),
         applications: services.applications.into_items(),
+        attached_routers: services.attached_routers.into_items(),
         communities: services.communities.into_items(),
     })
 }

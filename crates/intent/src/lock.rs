@@ -82,11 +82,17 @@ impl Lock {
     /// The number that `key` has among those of `kind`; the smallest free one is allotted where it
     /// has none.
     pub fn allot(&mut self, kind: &str, key: &str) -> u32 {
+        self.allot_from(kind, key, 0)
+    }
+
+    /// The number that `key` has among those of `kind`; the smallest free one that is not below
+    /// `least` is allotted where it has none.
+    pub fn allot_from(&mut self, kind: &str, key: &str, least: u32) -> u32 {
         let numbers = self.numbers.entry(kind.to_owned()).or_default();
         if let Some(number) = numbers.number(key) {
             return number;
         }
-        let number = smallest_free(&numbers.by_number);
+        let number = smallest_free(&numbers.by_number, least);
         numbers.by_key.insert(key.to_owned(), number);
         numbers.by_number.insert(number, key.to_owned());
         number
@@ -324,14 +330,22 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// The smallest number that is not taken. Mostly there is no gap, and the count says it at once.
-fn smallest_free(taken: &BTreeMap<u32, String>) -> u32 {
+/// The smallest number from `least` on that is not taken. Mostly there is no gap, and the count says
+/// it at once.
+fn smallest_free(taken: &BTreeMap<u32, String>, least: u32) -> u32 {
     let dense = u32::try_from(taken.len()).ok();
     let last = taken.last_key_value().map(|(number, _)| *number);
     if let Some(count) = dense
         && last.is_none_or(|last| last < count)
     {
-        return count;
+        return count.max(least);
     }
-    (0..).zip(taken.keys()).find(|(next, number)| next != *number).map_or(0, |(next, _)| next)
+    let mut free = least;
+    for (number, _) in taken.range(least..) {
+        if *number != free {
+            break;
+        }
+        free = free.saturating_add(1);
+    }
+    free
 }

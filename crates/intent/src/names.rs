@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::problem::{Place, Report};
+use crate::shape::article;
 
 /// Octets of a slug: it becomes part of names of routers, ports and files.
 const SLUG_MAX: usize = 40;
@@ -67,7 +68,7 @@ pub(crate) fn check_slug(report: &mut Report<'_>, place: Place, what: &str, name
         && name.len() <= SLUG_MAX
         && name.bytes().all(letter);
     if !good {
-        report.error(place, format!("`{}` cannot name a {what}", shown(name))).allow(format!(
+        report.error(place, format!("`{}` cannot name {}", shown(name), article(what))).allow(format!(
             "a lower-case letter, then lower-case letters, digits, `-` and `_`, {SLUG_MAX} at most"
         ));
     }

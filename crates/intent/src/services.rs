@@ -1,9 +1,11 @@
-//! `services.toml`: virtual networks, applications, communities.
+//! `services.toml`: virtual networks, applications, communities. Routers of others, which it also
+//! names, are in [`crate::attached`].
 //!
 //! The types here are the file's shape, from which the JSON Schema is made; what they do not say is
 //! checked below them. Addresses of different virtual networks may overlap, until a community would
 //! put both into one routing table: see [`crate::overlap`].
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::Ipv4Prefix;
@@ -11,6 +13,7 @@ use model::plan::Listen;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::attached::{AttachedRouterShape, Behind};
 use crate::intent::subnets;
 use crate::names::{Named, check_slug, shown};
 use crate::network::Network;
@@ -18,9 +21,9 @@ use crate::pools::prefix;
 use crate::problem::{Report, Severity, list};
 use crate::shape::{At, Read, SitesShape};
 use crate::sites::Sites;
-use crate::{Application, ClassName, Community, Date, Site, VirtualNetwork};
+use crate::{Application, AttachedRouter, ClassName, Community, Date, Site, VirtualNetwork};
 
-/// Virtual networks, applications and communities.
+/// Virtual networks, applications, routers of others, and communities.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "services.toml")]
@@ -33,6 +36,10 @@ pub(crate) struct ServicesFile {
     #[serde(default)]
     #[schemars(length(max = 5000))]
     application: Vec<At<ApplicationShape>>,
+    /// Routers of others on sites' LANs.
+    #[serde(default)]
+    #[schemars(length(max = 5000))]
+    attached_router: Vec<At<AttachedRouterShape>>,
     /// Communities.
     #[serde(default)]
     #[schemars(length(max = 5000))]
@@ -53,6 +60,14 @@ struct VirtualNetworkShape {
     addresses: Vec<At<String>>,
     /// Its sites.
     sites: At<SitesShape>,
+    /// Whether site routers lend IPv4 addresses to hosts, from the upper half of each LAN but what
+    /// applications and routers have there; the lower half stays for hosts with an address of their
+    /// own. True by default.
+    dhcp: Option<bool>,
+    /// Resolvers of names that hosts are told of.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    dns: Vec<At<String>>,
 }
 
 /// A published application: a service at one site, that communities can give access to.
@@ -102,6 +117,9 @@ struct CommunityShape {
 pub(crate) struct Services {
     pub(crate) virtual_networks: Named<VirtualNetwork>,
     pub(crate) applications: Named<Application>,
+    pub(crate) attached_routers: Named<AttachedRouter>,
+    /// What is behind attached routers.
+    pub(crate) behind: Behind,
     pub(crate) communities: Named<Community>,
 }
 
@@ -127,6 +145,8 @@ impl Services {
         let mut services = Self {
             virtual_networks: Named::new("virtual network", complete("virtual_network")),
             applications: Named::new("application", complete("application")),
+            attached_routers: Named::new("attached router", complete("attached_router")),
+            behind: Behind::new(),
             communities: Named::new("community", complete("community")),
         };
         let Some(Read { content: file, .. }) = read else { return services };
@@ -136,6 +156,10 @@ impl Services {
         for shape in file.application {
             services.add_application(report, network, sites, &shape.value);
         }
+        for shape in file.attached_router {
+            services.add_attached_router(report, network, sites, &shape.value);
+        }
+        services.check_addresses(report);
         for shape in file.community {
             services.add_community(report, sites, &shape.value, as_of);
         }
@@ -163,7 +187,10 @@ impl Services {
             addresses: addresses(report, &shape.addresses),
             lan_length: lan_length(report, network, shape, &members),
             sites: members.iter().map(|site| site.code.clone()).collect(),
+            dhcp: shape.dhcp.unwrap_or(true),
+            dns: shape.dns.iter().filter_map(|text| resolver(report, text)).collect(),
         };
+        check_twice(report, "resolver", &shape.dns);
         let pools = &virtual_network.addresses;
         let lans = pools.iter().map(|pool| subnets(*pool, virtual_network.lan_length)).sum::<u64>();
         if pools.len() == shape.addresses.len() && lans < members.len() as u64 {
@@ -190,34 +217,9 @@ impl Services {
             return;
         }
         let (vn, site) = (&shape.virtual_network, &shape.site);
-        let owner = self.virtual_networks.resolve(report, vn.place(), &shown(&vn.value));
-        let known = sites.sites.resolve(report, site.place(), &shown(&site.value));
-        if let (Some(owner), Some(known)) = (owner, known)
-            && self.virtual_networks.complete
-            && !owner.sites.contains(&known.code)
-        {
-            let message =
-                format!("site `{}` is not in virtual network `{}`", known.code, owner.name);
-            let allowed = list(owner.sites.iter().map(String::as_str));
-            report.error(site.place(), message).allow(allowed);
-        }
+        let owner = self.member(report, sites, vn, site);
         network.classes.resolve(report, shape.class.place(), &shape.class.value.to_string());
-        let address = shape.address.as_ref().and_then(|text| {
-            let address = text.value.parse().ok();
-            let pools = owner.map_or(&[][..], |owner| &owner.addresses);
-            if address.is_none() {
-                let message = format!("`{}` is not an IPv4 address", shown(&text.value));
-                report.error(text.place(), message);
-            } else if !address
-                .is_some_and(|address| pools.iter().any(|pool| pool.contains(address)))
-                && owner.is_some()
-            {
-                let pools: Vec<_> = pools.iter().map(Ipv4Prefix::to_string).collect();
-                let message = format!("`{}` is outside the virtual network", shown(&text.value));
-                report.error(text.place(), message).allow(list(pools.iter().map(String::as_str)));
-            }
-            address
-        });
+        let address = shape.address.as_ref().and_then(|text| address(report, owner, text));
         let listens = shape.listen.iter().filter_map(|text| listen(report, text)).collect();
         let application = Application {
             name: shape.name.value.clone(),
@@ -228,6 +230,29 @@ impl Services {
             listens,
         };
         self.applications.add(report, place, &shape.name.value, application);
+    }
+
+    /// The virtual network of that name, of which the site is to be a part.
+    pub(crate) fn member(
+        &self,
+        report: &mut Report<'_>,
+        sites: &Sites,
+        network: &At<String>,
+        site: &At<String>,
+    ) -> Option<&VirtualNetwork> {
+        let name = shown(&network.value);
+        let owner = self.virtual_networks.resolve(report, network.place(), &name);
+        let known = sites.sites.resolve(report, site.place(), &shown(&site.value));
+        if let (Some(owner), Some(known)) = (owner, known)
+            && self.virtual_networks.complete
+            && !owner.sites.contains(&known.code)
+        {
+            let message =
+                format!("site `{}` is not in virtual network `{}`", known.code, owner.name);
+            let allowed = list(owner.sites.iter().map(String::as_str));
+            report.error(site.place(), message).allow(allowed);
+        }
+        owner
     }
 
     fn add_community(
@@ -383,6 +408,42 @@ fn addresses(report: &mut Report<'_>, texts: &[At<String>]) -> Vec<Ipv4Prefix> {
         pools.push(pool);
     }
     pools
+}
+
+/// A text that is to be an address of a virtual network; it need not be within one that is unknown.
+pub(crate) fn address(
+    report: &mut Report<'_>,
+    owner: Option<&VirtualNetwork>,
+    text: &At<String>,
+) -> Option<Ipv4Addr> {
+    let Ok(address) = text.value.parse() else {
+        let message = format!("`{}` is not an IPv4 address", shown(&text.value));
+        report.error(text.place(), message);
+        return None;
+    };
+    let pools = owner.map(|owner| &owner.addresses);
+    if let Some(pools) = pools.filter(|pools| !pools.iter().any(|pool| pool.contains(address))) {
+        let pools: Vec<_> = pools.iter().map(Ipv4Prefix::to_string).collect();
+        let message = format!("`{address}` is outside the virtual network");
+        report.error(text.place(), message).allow(list(pools.iter().map(String::as_str)));
+    }
+    Some(address)
+}
+
+/// A resolver of names that hosts are told of.
+fn resolver(report: &mut Report<'_>, text: &At<String>) -> Option<IpAddr> {
+    let address: Option<IpAddr> = text.value.parse().ok();
+    let good = address.filter(|address| {
+        !(address.is_unspecified()
+            || address.is_loopback()
+            || address.is_multicast()
+            || *address == IpAddr::V4(Ipv4Addr::BROADCAST))
+    });
+    if good.is_none() {
+        let message = format!("`{}` cannot be a resolver's address", shown(&text.value));
+        report.error(text.place(), message).allow("an IPv4 or IPv6 address of one host");
+    }
+    good
 }
 
 /// `tcp/443`, `udp/5000-5010`.

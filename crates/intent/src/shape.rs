@@ -548,7 +548,7 @@ fn has_entries(path: &str, count: usize) -> String {
 }
 
 /// `a string`, `an array`.
-fn article(noun: &str) -> String {
+pub(crate) fn article(noun: &str) -> String {
     let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {noun}", if vowel { "an" } else { "a" })
 }

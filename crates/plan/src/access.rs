@@ -13,16 +13,19 @@
 //! | medium | access type says | uplink's ports | LAN |
 //! |---|---|---|---|
 //! | Ethernet | 1500 | 1512 | 1500 |
-//! | secure | 1420 | 1420 | 1408 |
+//! | secure | 1400 | 1400 | 1388 |
+//!
+//! What WireGuard and GRE leave of a line's 1500 octets is 1416 over IPv4 (20 for IP, 8 for UDP, 32
+//! for WireGuard; 20 for IP and 4 for GRE inside) and 1396 over IPv6. 1400 and 1380 leave room for
+//! PPPoE, and 1424 and 1404 octets within WireGuard fit after it has filled them up to a multiple
+//! of 16.
 
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base::{AsNumber, MacAddr, PortId};
 use intent::{Access as AccessType, Intent};
-use model::config::{
-    AcceptedRoute, InterfaceAddress, Medium, Neighbour, NeighbourKind, Port, PortKind, Vrf,
-};
+use model::config::{InterfaceAddress, Medium, Neighbour, NeighbourKind, Port, PortKind};
 use model::plan::{Link, LinkEnd, LinkKind};
 
 use crate::compile::Scene;
@@ -217,8 +220,9 @@ impl Uplink<'_> {
 
     /// The site router as the core router's neighbour.
     pub(crate) fn core_neighbour(&self, site: &SiteRouter<'_>, scene: &Scene<'_>) -> Neighbour {
-        let vrfs = scene.vrfs.get(site.name.as_str()).map_or(&[][..], Vec::as_slice);
-        let accept = accepted(vrfs, self.rank.into());
+        let services = scene.services.get(site.name.as_str());
+        let accept = services.map_or_else(Vec::new, |all| all.announced(self.rank.into()));
+        let vrfs = services.map_or(&[][..], |all| all.vrfs.as_slice());
         let most = u32::try_from(accept.len()).unwrap_or(u32::MAX);
         Neighbour {
             name: site.name.clone(),
@@ -253,18 +257,4 @@ impl Uplink<'_> {
             },
         }
     }
-}
-
-/// What a site announces to its neighbour at that position, sorted.
-fn accepted(vrfs: &[Vrf], neighbour: u32) -> Vec<AcceptedRoute> {
-    let mut routes = BTreeSet::new();
-    for vrf in vrfs {
-        let Some(rd) = vrf.rds.iter().find(|rd| rd.neighbour == neighbour) else { continue };
-        routes.extend(vrf.export.iter().map(|route| AcceptedRoute {
-            rd: rd.rd,
-            prefix: route.prefix,
-            targets: route.targets.clone(),
-        }));
-    }
-    routes.into_iter().collect()
 }

@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 
 use intent::{Date, Intent, Lock, Problem};
-use model::config::Vrf;
 use model::plan::{Plan, Pop};
 
 use crate::access::Access;
 use crate::core_router::Core;
 use crate::numbers::Numbers;
-use crate::service::Services;
+use crate::service::{Services, SiteServices};
 use crate::{core_router, promises, site};
 
 /// Compiles an intent, with the numbers in `lock`, to the plan of number `generation`. What has no
@@ -38,9 +37,10 @@ pub fn compile(
     let promises = promises::promises(intent, as_of, &mut numbers);
     let lock_after = numbers.finish()?;
 
-    let vrfs: BTreeMap<&str, Vec<Vrf>> =
-        access.routers.iter().map(|router| (router.name.as_str(), services.vrfs(router))).collect();
-    let scene = Scene { intent, generation, core: &core, access: &access, vrfs: &vrfs };
+    let of_site = |router| services.of_site(router);
+    let at_sites: BTreeMap<&str, SiteServices> =
+        access.routers.iter().map(|router| (router.name.as_str(), of_site(router))).collect();
+    let scene = Scene { intent, generation, core: &core, access: &access, services: &at_sites };
     let cores = core.routers.iter().map(|router| core_router::config(router, &scene, &lock_after));
     let sites = access.routers.iter();
     let sites = sites.map(|router| site::config(router, &scene, &services, &lock_after));
@@ -72,6 +72,6 @@ pub(crate) struct Scene<'a> {
     pub(crate) generation: u64,
     pub(crate) core: &'a Core,
     pub(crate) access: &'a Access<'a>,
-    /// The VRFs of every site router, by its name.
-    pub(crate) vrfs: &'a BTreeMap<&'a str, Vec<Vrf>>,
+    /// What every site router has of virtual networks, by its name.
+    pub(crate) services: &'a BTreeMap<&'a str, SiteServices>,
 }

@@ -4,23 +4,21 @@
 //! /64 of the same number in the network's /48. An application's address is the one it was given,
 //! or the next host of its site's LAN.
 //!
-//! A given address decides for its site: where it can, the site gets the LAN that the address is on,
-//! and no other site gets that LAN. Numbers that would clash with a given address are set aside in
-//! the lock, under the key `reserved/NUMBER`.
+//! A given address, of an application or of an attached router, decides for its site: where it can,
+//! the site gets the LAN that the address is on, and no other site gets that LAN. No site gets a
+//! LAN of which something is behind an attached router. Such numbers are passed over.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
 
 use base::{Ipv4Prefix, Ipv6Prefix, Prefix};
 use intent::files::LOCK;
-use intent::{Application, VirtualNetwork};
+use intent::{Application, Intent, VirtualNetwork};
 
 use crate::numbers::Numbers;
 
 /// Applications get addresses from here: the first few of a LAN are the gateway's and the site's.
 const HOST_FIRST: u32 = 10;
-/// LANs beyond this number are not sought out for a given address: reaching one takes a step per
-/// number below it.
-const PLACE_MAX: u32 = 1024;
 
 /// A LAN of one site in one virtual network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +28,11 @@ pub(crate) struct Lan {
 }
 
 impl Lan {
+    /// The LAN of that number in a network whose /48 is `v6`.
+    fn new(network: &VirtualNetwork, v6: Ipv6Prefix, number: u32) -> Option<Self> {
+        Some(Self { v4: network.lan(number)?, v6: v6.subnet(64, number.into())? })
+    }
+
     pub(crate) fn prefixes(self) -> [Prefix; 2] {
         [self.v4.into(), self.v6.into()]
     }
@@ -47,7 +50,77 @@ impl Lan {
 
     /// The offset of the broadcast address.
     fn last(self) -> u32 {
-        u32::MAX.checked_shr(self.v4.len().into()).unwrap_or(0)
+        last_v4(self.v4).to_bits() - self.v4.addr().to_bits()
+    }
+}
+
+/// What stands against the LANs of a virtual network.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Claims<'a> {
+    /// Addresses that were given by name.
+    given: Vec<Given<'a>>,
+    /// What is behind attached routers, with their names.
+    behind: Vec<(Prefix, &'a str)>,
+}
+
+/// An address that was given by name.
+#[derive(Debug, Clone, Copy)]
+struct Given<'a> {
+    address: Ipv4Addr,
+    site: &'a str,
+    /// `application` or `attached router`.
+    what: &'static str,
+    name: &'a str,
+}
+
+impl<'a> Claims<'a> {
+    /// The claims of an intent, by virtual network.
+    pub(crate) fn by_network(intent: &'a Intent) -> BTreeMap<&'a str, Self> {
+        let mut claims: BTreeMap<&str, Self> = BTreeMap::new();
+        for application in &intent.applications {
+            let Some(address) = application.address else { continue };
+            let (site, name) = (application.site.as_str(), application.name.as_str());
+            let of_network = claims.entry(application.virtual_network.as_str()).or_default();
+            of_network.given.push(Given { address, site, what: "application", name });
+        }
+        for router in &intent.attached_routers {
+            let (address, site, name) = (router.address, router.site.as_str(), &router.name);
+            let of_network = claims.entry(router.virtual_network.as_str()).or_default();
+            of_network.given.push(Given { address, site, what: "attached router", name });
+            let prefixes = router.prefixes.iter();
+            of_network.behind.extend(prefixes.map(|prefix| (*prefix, name.as_str())));
+        }
+        claims
+    }
+
+    /// Why a site may not have a LAN, and the number of the first LAN that this does not concern.
+    fn against(
+        &self,
+        network: &VirtualNetwork,
+        site: &str,
+        lan: Lan,
+        number: u32,
+    ) -> Option<(u32, String)> {
+        let mut given = self.given.iter();
+        if let Some(given) = given.find(|g| g.site != site && lan.v4.contains(g.address)) {
+            let Given { address, what, name, .. } = given;
+            let why = format!(
+                "{what} `{name}` has {address}, which site `{site}` of `{}` has",
+                network.name
+            );
+            return Some((number.saturating_add(1), why));
+        }
+        let overlap = |prefix: Prefix| lan.prefixes().iter().any(|own| own.overlaps(prefix));
+        let (prefix, name) = self.behind.iter().find(|(prefix, _)| overlap(*prefix))?;
+        let last = match prefix {
+            Prefix::V4(prefix) => lan_number(network, last_v4(*prefix)),
+            Prefix::V6(prefix) => Some(lan_number_v6(last_v6(*prefix))),
+        };
+        let why = format!(
+            "attached router `{name}` has {prefix} behind it, of which site `{site}` of `{}` has a LAN",
+            network.name
+        );
+        Some((last.unwrap_or(number).max(number).saturating_add(1), why))
     }
 }
 
@@ -55,31 +128,31 @@ impl<'a> Numbers<'a> {
     /// A site's LAN in a virtual network.
     pub(crate) fn lan(&mut self, network: &'a VirtualNetwork, site: &str) -> Option<Lan> {
         let kind = format!("lan/{}", network.name);
-        let given = self.given.get(network.name.as_str()).cloned().unwrap_or_default();
+        let block = self.network_v6(&network.name)?;
+        let claims = self.claims.get(network.name.as_str()).cloned().unwrap_or_default();
+        let against =
+            |number: u32| claims.against(network, site, Lan::new(network, block, number)?, number);
         if self.lock.number(&kind, site).is_none() {
-            let own = given.iter().find(|(_, application)| application.site == site);
-            if let Some(number) = own.and_then(|(address, _)| lan_number(network, *address)) {
+            let own = claims.given.iter().find(|given| given.site == site);
+            let own = own.and_then(|given| lan_number(network, given.address));
+            let free = |number: &u32| {
+                Lan::new(network, block, *number).is_some() && against(*number).is_none()
+            };
+            if let Some(number) = own.filter(free) {
                 self.place(&kind, site, number);
             }
         }
-        let elsewhere = |number: u32| {
-            let lan = network.lan(number)?;
-            given.iter().find(|(address, app)| lan.contains(*address) && app.site != site)
-        };
-        let number = self.unless(&kind, site, u32::MAX, |number| elsewhere(number).is_some())?;
-        if let Some((address, application)) = elsewhere(number) {
-            let (name, vn) = (&application.name, &network.name);
-            let message =
-                format!("application `{name}` has {address}, which site `{site}` of `{vn}` has");
-            self.problem("services.toml", message);
+        let pass_over = |number: u32| Some(against(number)?.0);
+        let number = self.number_unless(&kind, site, u32::MAX, pass_over)?;
+        if let Some((_, why)) = against(number) {
+            self.problem("services.toml", why);
             return None;
         }
-        let v4 = network.lan(number)?;
-        let v6 = self.network_v6(&network.name)?.subnet(64, number.into());
-        if v6.is_none() {
+        let lan = Lan::new(network, block, number);
+        if lan.is_none() {
             self.problem(LOCK, format!("LAN {number} of `{}` is beyond its /48", network.name));
         }
-        Some(Lan { v4, v6: v6? })
+        lan
     }
 
     /// The addresses of an application, IPv4 first.
@@ -105,65 +178,50 @@ impl<'a> Numbers<'a> {
         None
     }
 
-    /// The next host of a LAN that no application was given by name. An application whose given
-    /// address is not on its site's LAN takes one too, for its IPv6 address.
+    /// The next host of a LAN that was not given by name. An application whose given address is not
+    /// on its site's LAN takes one too, for its IPv6 address.
     fn host(&mut self, application: &Application, lan: Lan) -> Option<u32> {
-        let given = self.given.get(application.virtual_network.as_str());
-        let given: Vec<u32> =
-            given.into_iter().flatten().filter_map(|(address, _)| lan.offset(*address)).collect();
+        let claims = self.claims.get(application.virtual_network.as_str());
+        let given: Vec<u32> = claims
+            .into_iter()
+            .flat_map(|claims| &claims.given)
+            .filter_map(|given| lan.offset(given.address))
+            .collect();
         let kind = format!("host/{}/{}", application.virtual_network, application.site);
         let hosts = lan.last().saturating_sub(HOST_FIRST);
-        let taken = |number: u32| given.contains(&(number.saturating_add(HOST_FIRST)));
-        let number = self.unless(&kind, &application.name, hosts, taken)?;
+        let pass_over = |number: u32| {
+            given.contains(&number.saturating_add(HOST_FIRST)).then(|| number.saturating_add(1))
+        };
+        let number = self.number_unless(&kind, &application.name, hosts, pass_over)?;
         Some(number + HOST_FIRST)
     }
 
-    /// Like `number`, but a number that `refused` says no to is set aside, unless the key has it
-    /// already.
-    fn unless(
+    /// Like `number`, but numbers for which `pass_over` has a later one to go on with are not
+    /// allotted.
+    fn number_unless(
         &mut self,
         kind: &str,
         key: &str,
         limit: u32,
-        refused: impl Fn(u32) -> bool,
+        pass_over: impl Fn(u32) -> Option<u32>,
     ) -> Option<u32> {
         if self.lock.number(kind, key).is_none() {
-            // Ends: only numbers of given addresses are refused, and none twice.
-            loop {
-                let number = self.lock.allot(kind, key);
-                if !refused(number) {
-                    break;
-                }
+            let mut number = self.lock.allot(kind, key);
+            // Ends: every step goes further, and beyond the pool nothing is passed over.
+            while let Some(next) = pass_over(number).filter(|next| *next > number) {
                 self.lock.release(kind, key);
-                self.lock.allot(kind, &reserved(number));
+                number = self.lock.allot_from(kind, key, next);
             }
         }
         self.number(kind, key, limit)
     }
 
-    /// Allots `number` to the key where nobody has it: the lock gives the smallest free number, so
-    /// those below are held for a moment.
+    /// Allots `number` to the key where nobody has it.
     fn place(&mut self, kind: &str, key: &str, number: u32) {
-        let holder = self.lock.numbers(kind).and_then(|numbers| numbers.key(number));
-        if number > PLACE_MAX || holder.is_some_and(|holder| holder != reserved(number)) {
-            return;
-        }
-        self.lock.release(kind, &reserved(number));
-        let mut held = Vec::new();
-        while self.lock.allot(kind, key) < number {
-            self.lock.release(kind, key);
-            let filler = format!("held/{}", held.len());
-            self.lock.allot(kind, &filler);
-            held.push(filler);
-        }
-        for filler in held {
-            self.lock.release(kind, &filler);
+        if self.lock.numbers(kind).is_none_or(|numbers| numbers.key(number).is_none()) {
+            self.lock.allot_from(kind, key, number);
         }
     }
-}
-
-fn reserved(number: u32) -> String {
-    format!("reserved/{number}")
 }
 
 /// The number of the LAN that an address is on.
@@ -179,4 +237,20 @@ fn lan_number(network: &VirtualNetwork, address: Ipv4Addr) -> Option<u32> {
         before = before.checked_add(1_u32.checked_shl(bits)?)?;
     }
     None
+}
+
+/// The number of the LAN whose /64 an address of its network's /48 is in.
+fn lan_number_v6(address: Ipv6Addr) -> u32 {
+    let [_, _, _, number, ..] = address.segments();
+    number.into()
+}
+
+fn last_v4(prefix: Ipv4Prefix) -> Ipv4Addr {
+    let hosts = u32::MAX.checked_shr(prefix.len().into()).unwrap_or(0);
+    Ipv4Addr::from_bits(prefix.addr().to_bits() | hosts)
+}
+
+fn last_v6(prefix: Ipv6Prefix) -> Ipv6Addr {
+    let hosts = u128::MAX.checked_shr(prefix.len().into()).unwrap_or(0);
+    Ipv6Addr::from_bits(prefix.addr().to_bits() | hosts)
 }

@@ -25,9 +25,10 @@ use base::{
     AsNumber, Ipv4Prefix, Ipv6Prefix, PortId, RouteDistinguisher, RouteTarget, RouterId, SystemId,
 };
 use intent::files::LOCK;
-use intent::{Application, Intent, Lock, Problem, Site, VirtualNetwork};
+use intent::{Intent, Lock, Problem, SITE_AS_NUMBERS, Site, VirtualNetwork};
 use model::config::Loopback;
 
+use crate::lan::Claims;
 use crate::ports;
 
 /// Prefix-SID indexes: what the region's global block holds.
@@ -38,8 +39,6 @@ pub(crate) const SRLB_SIZE: u32 = 1000;
 const PORTS_MAX: u32 = 1 << 16;
 /// Site routers: what three octets of an Ethernet address hold.
 const SITE_ROUTERS_MAX: u32 = 1 << 24;
-/// The first private AS number of four octets (RFC 6996 §5).
-const SITE_AS_FIRST: u32 = 4_200_000_000;
 
 /// Hands out identifiers and keeps what went wrong.
 #[derive(Debug)]
@@ -48,8 +47,8 @@ pub(crate) struct Numbers<'a> {
     pools: &'a intent::Pools,
     intent: &'a Intent,
     pub(crate) networks: BTreeMap<&'a str, &'a VirtualNetwork>,
-    /// Applications with an address of their own, by virtual network.
-    pub(crate) given: BTreeMap<&'a str, Vec<(Ipv4Addr, &'a Application)>>,
+    /// What stands against LANs, by virtual network.
+    pub(crate) claims: BTreeMap<&'a str, Claims<'a>>,
     as_number: u16,
     problems: Vec<Problem>,
     /// Kinds with too few numbers: how many there are, and how many more are wanted.
@@ -73,20 +72,13 @@ pub(crate) struct CoreNumbers {
 
 impl<'a> Numbers<'a> {
     pub(crate) fn new(intent: &'a Intent, lock: Lock) -> Self {
-        let mut given: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        for application in &intent.applications {
-            if let Some(address) = application.address {
-                let list = given.entry(application.virtual_network.as_str()).or_default();
-                list.push((address, application));
-            }
-        }
         let networks = intent.virtual_networks.iter().map(|vn| (vn.name.as_str(), vn)).collect();
         let mut numbers = Self {
             lock,
             pools: &intent.pools,
             intent,
             networks,
-            given,
+            claims: Claims::by_network(intent),
             as_number: 0,
             problems: Vec::new(),
             exhausted: BTreeMap::new(),
@@ -222,7 +214,7 @@ fn ends(link: Ipv4Prefix) -> Option<[Ipv4Addr; 2]> {
 
 /// A site router's AS number.
 pub(crate) const fn site_as_number(number: u32) -> AsNumber {
-    AsNumber(SITE_AS_FIRST + number)
+    AsNumber(*SITE_AS_NUMBERS.start() + number)
 }
 
 /// An address as a system identifier, in the customary form: its twelve decimal digits, so that
@@ -240,7 +232,15 @@ fn system_id(address: Ipv4Addr) -> SystemId {
 
 #[cfg(test)]
 mod tests {
-    use super::system_id;
+    use intent::SITE_AS_NUMBERS;
+
+    use super::{SITE_ROUTERS_MAX, site_as_number, system_id};
+
+    #[test]
+    fn every_site_router_has_an_as_number_of_those_set_apart() {
+        assert_eq!(site_as_number(0).0, *SITE_AS_NUMBERS.start());
+        assert_eq!(site_as_number(SITE_ROUTERS_MAX - 1).0, *SITE_AS_NUMBERS.end());
+    }
 
     #[test]
     fn system_identifier_is_the_loopback_in_decimal_digits() {

@@ -11,13 +11,21 @@
 //! nothing else. What routes make reachable, access rules narrow down to the application's protocol
 //! and ports.
 //!
+//! What is behind a router of somebody else ([`attached`]) has the LAN's targets. What the site
+//! router does for hosts is in [`hosts`].
+//!
 //! No configuration depends on how many sites a network has: rules name networks' pools and
 //! applications' addresses, never other sites' LANs.
+
+mod attached;
+mod hosts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{MacAddr, PortId, Prefix, RouteDistinguisher, RouteTarget, VrfId};
-use intent::{Application, Community, Date, Intent, Site, VirtualNetwork, router_name};
+use intent::{
+    Application, AttachedRouter, Community, Date, Intent, Site, VirtualNetwork, router_name,
+};
 use model::config::{
     self, AccessRule, ExportedRoute, InterfaceAddress, Medium, NeighbourRd, Port, PortKind, Side,
     Vrf,
@@ -26,6 +34,8 @@ use model::config::{
 use crate::access::{Access, SiteRouter};
 use crate::lan::Lan;
 use crate::numbers::Numbers;
+
+pub(crate) use self::attached::SiteServices;
 
 /// Everything that site routers offer.
 #[derive(Debug)]
@@ -62,6 +72,8 @@ struct SiteLan<'a> {
     port: PortId,
     port_name: String,
     lan: Lan,
+    /// Routers of others on it, by name.
+    routers: Vec<&'a AttachedRouter>,
 }
 
 /// An application and its addresses.
@@ -101,6 +113,9 @@ impl<'a> Services<'a> {
         for application in &intent.applications {
             services.allot_application(application, &sites, numbers);
         }
+        for router in &intent.attached_routers {
+            services.allot_attached(router, &sites, numbers);
+        }
         services.allot_communities(numbers);
         for vrfs in services.routers.values_mut() {
             // By their first distinguisher: one more VRF comes after those that are there.
@@ -127,7 +142,8 @@ impl<'a> Services<'a> {
             let Some(site) = sites.get(code.as_str()).copied() else { continue };
             let (lan, port) = (numbers.lan(network, code), numbers.lan_port(site, name));
             if let (Some(lan), Some(port)) = (lan, port) {
-                let lan = SiteLan { site, port, port_name: String::new(), lan };
+                let (port_name, routers) = (String::new(), Vec::new());
+                let lan = SiteLan { site, port, port_name, lan, routers };
                 lans.entry(site.router_name()).or_default().push(lan);
             }
         }
@@ -195,12 +211,6 @@ impl<'a> Services<'a> {
             .filter_map(|name| self.applications.get(name))
     }
 
-    /// The VRFs of a router as its configuration has them.
-    pub(crate) fn vrfs(&self, router: &SiteRouter<'_>) -> Vec<Vrf> {
-        let vrfs = self.routers.get(&router.name).map_or(&[][..], Vec::as_slice);
-        vrfs.iter().map(|vrf| self.vrf(vrf)).collect()
-    }
-
     fn vrf(&self, vrf: &SiteVrf<'a>) -> Vrf {
         let rds = (0..).zip(&vrf.rds).map(|(neighbour, rd)| NeighbourRd { neighbour, rd: *rd });
         let own = self.pools(&vrf.network.name).to_vec();
@@ -234,18 +244,30 @@ impl<'a> Services<'a> {
         targets
     }
 
+    /// The targets of the routes of a VRF's LANs: the network's own, and those by which the
+    /// providers of what it reaches have the way back.
+    fn lan_targets(&self, vrf: &SiteVrf<'a>) -> BTreeSet<RouteTarget> {
+        let network = vrf.network.name.as_str();
+        let consumed =
+            self.communities.iter().filter(|c| self.reached(network, c).next().is_some());
+        let consumers = consumed.filter_map(|c| self.consumers_targets.get(c.name.as_str()));
+        self.network_targets.get(network).into_iter().chain(consumers).copied().collect()
+    }
+
     fn exports(&self, vrf: &SiteVrf<'a>) -> Vec<ExportedRoute> {
         let network = vrf.network.name.as_str();
         let own: BTreeSet<_> = self.network_targets.get(network).copied().into_iter().collect();
-        let consumed =
-            self.communities.iter().filter(|c| self.reached(network, c).next().is_some());
-        let mut lan_targets = own.clone();
-        lan_targets
-            .extend(consumed.filter_map(|c| self.consumers_targets.get(c.name.as_str())).copied());
-        let mut routes: BTreeMap<Prefix, (PortId, BTreeSet<RouteTarget>)> = BTreeMap::new();
+        let lan_targets = self.lan_targets(vrf);
+        let mut routes = BTreeMap::new();
+        let route = |prefix, port, targets: &BTreeSet<_>| {
+            (prefix, ExportedRoute { prefix, port, next_hop: None, targets: targets.clone() })
+        };
         for lan in &vrf.lans {
-            for prefix in lan.lan.prefixes() {
-                routes.insert(prefix, (lan.port, lan_targets.clone()));
+            let prefixes = lan.lan.prefixes().into_iter();
+            routes.extend(prefixes.map(|prefix| route(prefix, lan.port, &lan_targets)));
+            for (prefix, next_hop) in attached::static_routes(lan) {
+                let (_, onward) = route(prefix, lan.port, &lan_targets);
+                routes.insert(prefix, ExportedRoute { next_hop: Some(next_hop), ..onward });
             }
         }
         for (lan, offer) in self.offers(vrf) {
@@ -257,17 +279,16 @@ impl<'a> Services<'a> {
                 }
             }
             for host in &offer.hosts {
-                let route = routes.entry(*host).or_insert((lan.port, BTreeSet::new()));
-                route.1.extend(&targets);
+                let (_, none) = route(*host, lan.port, &BTreeSet::new());
+                let route = routes.entry(*host).or_insert(none);
+                route.targets.extend(&targets);
                 if !lan.lan.prefixes().iter().any(|prefix| prefix.covers(*host)) {
                     // Not behind the LAN's own route: its answers need the way back, too.
-                    route.1.extend(&lan_targets);
+                    route.targets.extend(&lan_targets);
                 }
             }
         }
-        let route =
-            |(prefix, (port, targets))| ExportedRoute { prefix, port, next_hop: None, targets };
-        routes.into_iter().map(route).collect()
+        routes.into_values().collect()
     }
 
     /// The applications of a VRF with the LANs that they are on.
@@ -328,19 +349,22 @@ impl<'a> Services<'a> {
     ) -> Port {
         let prefixes = lan.lan.prefixes();
         let here = self.offers(vrf).filter(|(other, _)| other.port == lan.port);
-        let hosts: BTreeSet<Prefix> = here.flat_map(|(_, offer)| offer.hosts.clone()).collect();
-        let elsewhere = |host: &Prefix| !prefixes.iter().any(|prefix| prefix.covers(*host));
-        let sources = prefixes.into_iter().chain(hosts.into_iter().filter(elsewhere)).collect();
+        let offered: BTreeSet<Prefix> = here.flat_map(|(_, offer)| offer.hosts.clone()).collect();
+        let elsewhere = |host: &&Prefix| !prefixes.iter().any(|prefix| prefix.covers(**host));
+        let behind = lan.routers.iter().flat_map(|router| &router.prefixes);
+        let sources = prefixes.iter().chain(offered.iter().filter(elsewhere)).chain(behind);
         let gateways = lan.lan.gateways().into_iter().zip(prefixes);
         let address =
             |(address, prefix): (_, Prefix)| InterfaceAddress { address, length: prefix.len() };
+        let sources = sources.copied().collect();
+        let hosts = Some(hosts::service(vrf.network, lan, &offered));
         Port {
             name: lan.port_name.clone(),
             medium: Medium::Ethernet,
             mac,
             mtu: router.lan_mtu(),
             addresses: gateways.map(address).collect(),
-            kind: PortKind::Attachment { vrf: id, sources, hosts: None },
+            kind: PortKind::Attachment { vrf: id, sources, hosts },
         }
     }
 }

@@ -1,9 +1,9 @@
-//! A site router's configuration: uplinks, LANs, VRFs, and nothing of the core.
+//! A site router's configuration: uplinks, LANs, VRFs, routers of others, and nothing of the core.
 
 use base::{PortId, RouterId};
 use core::net::Ipv4Addr;
 use intent::Lock;
-use model::config::{Role, RouterConfig, Vrf};
+use model::config::{Role, RouterConfig};
 
 use crate::access::SiteRouter;
 use crate::compile::Scene;
@@ -23,6 +23,12 @@ pub(crate) fn config(
     let mut in_use: Vec<_> =
         uplinks.map(|uplink| (uplink.site.port, uplink.site_port(mac_of, scene))).collect();
     in_use.extend(services.ports(router, mac_of));
+    let at_site = scene.services.get(router.name.as_str());
+    // Positions of neighbours are what distinguishers go by: uplinks stay in front.
+    let mut neighbours: Vec<_> =
+        router.uplinks.iter().map(|uplink| uplink.site_neighbour(scene)).collect();
+    let customers = at_site.into_iter().flat_map(|all| &all.customers);
+    neighbours.extend(customers.map(|(_, customer)| customer.clone()));
     let first = router.uplinks.first().map_or(Ipv4Addr::UNSPECIFIED, |uplink| uplink.site.address);
     RouterConfig {
         name: router.name.clone(),
@@ -35,7 +41,7 @@ pub(crate) fn config(
         isis: None,
         labels: dynamic_labels(),
         bgp: bgp(scene),
-        neighbours: router.uplinks.iter().map(|uplink| uplink.site_neighbour(scene)).collect(),
-        vrfs: scene.vrfs.get(router.name.as_str()).map_or_else(Vec::new, Vec::<Vrf>::clone),
+        neighbours,
+        vrfs: at_site.map_or_else(Vec::new, |all| all.vrfs.clone()),
     }
 }

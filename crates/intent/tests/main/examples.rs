@@ -102,6 +102,19 @@ fn names_are_resolved_to_routers_kinds_and_sites() {
 }
 
 #[test]
+fn hosts_are_lent_addresses_unless_a_network_wants_none() {
+    let mut files = example("two-pops");
+    let good = intent::parse(&files).unwrap();
+    assert!(good.virtual_networks.iter().all(|network| network.dhcp && network.dns.is_empty()));
+    let with = "sites = \"all\"\ndhcp = false\ndns = [\"10.1.0.53\", \"fd00:100::35\"]";
+    files.services.text = files.services.text.replacen("sites = \"all\"", with, 1);
+    let network = &intent::parse(&files).unwrap().virtual_networks[0];
+    assert!(!network.dhcp);
+    let dns: Vec<_> = network.dns.iter().map(ToString::to_string).collect();
+    assert_eq!(dns, ["10.1.0.53", "fd00:100::35"]);
+}
+
+#[test]
 fn sites_in_one_building_have_one_router() {
     let sussex = load("sussex");
     let guest = sussex.sites.iter().find(|site| site.code == "RDRFD").unwrap();

@@ -79,6 +79,19 @@ fn numbers_stay_when_others_come_and_go() {
 }
 
 #[test]
+fn number_can_be_asked_for_from_some_number_on() {
+    let mut lock = Lock::default();
+    assert_eq!(lock.allot_from("lan", "a", 5), 5);
+    assert_eq!(lock.allot_from("lan", "a", 9), 5, "it has one");
+    assert_eq!(lock.allot_from("lan", "b", 5), 6);
+    assert_eq!(lock.allot("lan", "c"), 0);
+    assert_eq!(lock.allot_from("lan", "d", 7), 7);
+    assert_eq!(lock.allot_from("lan", "e", 4), 4);
+    assert_eq!(lock.allot_from("lan", "f", 4), 8, "4 to 7 are taken");
+    assert_eq!(lock.allot("lan", "g"), 1);
+}
+
+#[test]
 fn damage_is_named_with_its_line() {
     for (from, to, expected) in [
         ("\"H1\" = 0", "\"H1\" = 7", "weald.lock:4: checksum mismatch"),

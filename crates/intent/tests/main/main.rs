@@ -1,5 +1,6 @@
 //! Intents and locks as people have them: the examples, and what happens when they are damaged.
 
+mod attached;
 mod examples;
 mod locks;
 mod mistakes;

@@ -7,7 +7,7 @@ use crate::examples::example;
 
 /// Which file is changed.
 #[derive(Debug, Clone, Copy)]
-enum In {
+pub(crate) enum In {
     Network,
     Sites,
     Services,
@@ -26,7 +26,7 @@ fn change(files: &mut Files, file: In, from: &str, to: &str) {
     *text = text.replacen(from, to, 1);
 }
 
-fn problems_of(base: &str, changes: &[(In, &str, &str)]) -> Problems {
+pub(crate) fn problems_of(base: &str, changes: &[(In, &str, &str)]) -> Problems {
     let mut files = example(base);
     for (file, from, to) in changes {
         change(&mut files, *file, from, to);
@@ -482,6 +482,28 @@ const IN_SERVICES: &[Mistake] = &[
         "sites = \"all\"",
         "sites = [\"H1\", \"G1\"]",
         &["services.toml:7: site `G1` belongs to `Lewes Practices`"],
+    ),
+    (
+        In::Services,
+        "sites = \"all\"",
+        "sites = \"all\"\ndhcp = \"no\"",
+        &["services.toml:8: `virtual_network.dhcp` is a string\n  allowed: a boolean"],
+    ),
+    (
+        In::Services,
+        "sites = \"all\"",
+        "sites = \"all\"\ndns = [\"10.1.0\", \"127.0.0.1\", \"ff02::1\"]",
+        &[
+            "services.toml:8: `10.1.0` cannot be a resolver's address\n  allowed: an IPv4 or IPv6 address of one host",
+            "services.toml:8: `127.0.0.1` cannot be a resolver's address",
+            "services.toml:8: `ff02::1` cannot be a resolver's address",
+        ],
+    ),
+    (
+        In::Services,
+        "sites = \"all\"",
+        "sites = \"all\"\ndns = [\"10.1.0.53\", \"10.1.0.53\"]",
+        &["services.toml:8: resolver `10.1.0.53` is listed twice"],
     ),
     (
         In::Services,

@@ -1,8 +1,9 @@
 //! What holds in every plan.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Label, PortId, Prefix, RouteTarget};
+use base::{Label, PortId, Prefix, RouteTarget, VrfId};
 use model::config::{
     AcceptedRoute, InterfaceAddress, Neighbour, NeighbourKind, Port, PortKind, Role, RouterConfig,
 };
@@ -21,6 +22,8 @@ pub(crate) fn check(plan: &Plan) {
     for router in &plan.routers {
         check_ports(router);
         check_accepted(router, &routers);
+        check_customers(router);
+        check_hosts(router, plan);
     }
     check_exports(plan);
     check_promises(plan, &routers);
@@ -55,10 +58,14 @@ fn is_lan(port: &Port) -> bool {
     matches!(port.kind, PortKind::Attachment { .. })
 }
 
+fn is_customer(neighbour: &Neighbour) -> bool {
+    matches!(neighbour.kind, NeighbourKind::Customer { .. })
+}
+
 fn check_sessions(plan: &Plan, routers: &Routers<'_>) {
     for router in &plan.routers {
         unique("neighbour", router.neighbours.iter().map(|neighbour| neighbour.name.as_str()));
-        for neighbour in &router.neighbours {
+        for neighbour in router.neighbours.iter().filter(|neighbour| !is_customer(neighbour)) {
             let name = &neighbour.name;
             let Some(far) = routers.get(name.as_str()) else { panic!("no router `{name}`") };
             let Some(back) = far.neighbours.iter().find(|back| back.name == router.name) else {
@@ -189,16 +196,16 @@ fn check_accepted(core: &RouterConfig, routers: &Routers<'_>) {
         let Some(site) = routers.get(neighbour.name.as_str()) else { panic!("no site") };
         let position = site.neighbours.iter().position(|back| back.name == core.name);
         let mut announced = BTreeSet::new();
-        for vrf in &site.vrfs {
+        for (id, vrf) in site.vrfs() {
             let towards = |rd: u32| usize::try_from(rd).ok() == position;
             let Some(rd) = vrf.rds.iter().find(|rd| towards(rd.neighbour)) else {
                 panic!("no distinguisher")
             };
-            announced.extend(vrf.export.iter().map(|route| AcceptedRoute {
-                rd: rd.rd,
-                prefix: route.prefix,
-                targets: route.targets.clone(),
-            }));
+            let mut add = |prefix, targets: &BTreeSet<RouteTarget>| {
+                announced.insert(AcceptedRoute { rd: rd.rd, prefix, targets: targets.clone() });
+            };
+            vrf.export.iter().for_each(|route| add(route.prefix, &route.targets));
+            heard(site).filter(|(of, ..)| *of == id).for_each(|(_, prefix, t)| add(prefix, t));
         }
         let accepted: BTreeSet<AcceptedRoute> = accept.iter().cloned().collect();
         assert_eq!(accepted, announced, "{} at {}", neighbour.name, core.name);
@@ -206,6 +213,94 @@ fn check_accepted(core: &RouterConfig, routers: &Routers<'_>) {
         let import: BTreeSet<RouteTarget> =
             site.vrfs.iter().flat_map(|vrf| vrf.import.iter().copied()).collect();
         assert_eq!(*send, import);
+    }
+}
+
+/// What third parties' routers may announce, with the VRF it comes into.
+fn heard(
+    site: &RouterConfig,
+) -> impl Iterator<Item = (VrfId, Prefix, &BTreeSet<RouteTarget>)> + '_ {
+    site.neighbours.iter().flat_map(move |neighbour| {
+        let NeighbourKind::Customer { port: id, accept, targets, .. } = &neighbour.kind else {
+            return Vec::new();
+        };
+        let PortKind::Attachment { vrf, .. } = port(site, *id).kind else {
+            panic!("{} is on no LAN", neighbour.name)
+        };
+        accept.iter().map(|prefix| (vrf, *prefix, targets)).collect()
+    })
+}
+
+/// A third party's router is a host of its LAN, after the uplinks, and what may come from it belongs
+/// to the virtual network and to no LAN.
+fn check_customers(router: &RouterConfig) {
+    let first = router.neighbours.iter().position(is_customer);
+    let behind = first.map_or(&[][..], |first| router.neighbours.split_at(first).1);
+    for neighbour in behind {
+        let NeighbourKind::Customer { port: id, accept, targets, max_routes } = &neighbour.kind
+        else {
+            panic!("{} comes after a third party's router", neighbour.name)
+        };
+        let port = port(router, *id);
+        let PortKind::Attachment { vrf, sources, .. } = &port.kind else {
+            panic!("{} is no LAN", port.name)
+        };
+        let Some((_, vrf)) = router.vrfs().find(|(id, _)| id == vrf) else { panic!("no VRF") };
+        let lans: Vec<_> =
+            port.addresses.iter().filter_map(|a| Prefix::new(a.address, a.length)).collect();
+        assert!(port.addresses.iter().any(|own| own.address == neighbour.local_address));
+        assert!(port.addresses.iter().all(|own| own.address != neighbour.address));
+        assert!(lans.iter().any(|lan| lan.contains(neighbour.address.into())));
+        assert_ne!(neighbour.as_number, router.as_number);
+        assert!(!neighbour.passive && !targets.is_empty() && !accept.is_empty());
+        assert!(usize::try_from(*max_routes).is_ok_and(|most| most >= accept.len()));
+        for prefix in accept {
+            assert!(sources.contains(prefix), "{prefix} may enter");
+            assert!(vrf.access.own.iter().any(|own| own.covers(*prefix)), "{prefix} is own");
+            let mut known = lans.iter().copied().chain(vrf.export.iter().map(|r| r.prefix));
+            assert!(!known.any(|other| other.overlaps(*prefix)), "{prefix} is a LAN's");
+            let lan = vrf.export.iter().find(|route| lans.contains(&route.prefix));
+            assert_eq!(lan.map(|route| &route.targets), Some(targets), "as the LAN's");
+        }
+    }
+}
+
+/// Addresses are lent from within the LAN, and nobody has them for good.
+fn check_hosts(router: &RouterConfig, plan: &Plan) {
+    for (id, port) in router.ports() {
+        let PortKind::Attachment { hosts, .. } = &port.kind else { continue };
+        let Some(hosts) = hosts else { panic!("{} does nothing for hosts", port.name) };
+        assert!(hosts.advertise, "every LAN has a /64");
+        let Some(pool) = hosts.dhcp else { continue };
+        assert!(pool.first <= pool.last && pool.lease_s > 0);
+        let lent = |address: IpAddr| match address {
+            IpAddr::V4(address) => (pool.first..=pool.last).contains(&address),
+            IpAddr::V6(_) => false,
+        };
+        let Some(lan) = port.addresses.iter().find(|own| own.address.is_ipv4()) else {
+            panic!("{} has no IPv4", port.name)
+        };
+        let Some(prefix) = Prefix::new(lan.address, lan.length) else { panic!("no prefix") };
+        assert!(prefix.contains(pool.first.into()) && prefix.contains(pool.last.into()));
+        assert!(!lent(lan.address) && !lent(prefix.addr()));
+        let past = pool.last.to_bits().checked_add(1).map(|bits| IpAddr::V4(bits.into()));
+        assert!(past.is_some_and(|past| prefix.contains(past)), "the last one is broadcast");
+        let Some(attachment) = plan
+            .attachments
+            .iter()
+            .find(|attachment| attachment.router == router.name && attachment.port == id)
+        else {
+            panic!("no promise of {}", port.name)
+        };
+        let network = &attachment.virtual_network;
+        let applications = plan.applications.iter().filter(|a| a.virtual_network == *network);
+        for address in applications.flat_map(|application| &application.addresses) {
+            assert!(!lent(*address), "{address} is an application's");
+        }
+        let customers = router.neighbours.iter().filter(
+            |other| matches!(other.kind, NeighbourKind::Customer { port, .. } if port == id),
+        );
+        assert!(!customers.map(|other| other.address.into()).any(lent));
     }
 }
 
@@ -220,6 +315,14 @@ fn check_exports(plan: &Plan) {
             let targets = common.entry(network).or_insert_with(|| route.targets.clone());
             targets.retain(|target| route.targets.contains(target));
             assert!(vrf.access.own.iter().any(|own| own.covers(route.prefix)));
+        }
+    }
+    for router in &plan.routers {
+        for (id, prefix, targets) in heard(router) {
+            let Some((_, vrf)) = router.vrfs().find(|(of, _)| *of == id) else { panic!("no VRF") };
+            let network = vrf.virtual_network.as_str();
+            assert!(prefixes.insert((network, prefix)), "{prefix} twice");
+            common.entry(network).or_default().retain(|target| targets.contains(target));
         }
     }
     let imported = |network: &str, target: &RouteTarget| {

@@ -1,5 +1,7 @@
 //! Plans of the examples, of edited examples, and of a region of Sussex's size.
 
+mod attached;
+mod hosts;
 mod invariants;
 mod mirror;
 mod numbering;
