@@ -1,19 +1,22 @@
 //! The engine: routers, links and LANs, moved from event to event.
 //!
 //! One queue orders everything. A frame that leaves a router goes onto a link or into a LAN; a
-//! deadline becomes a wake-up. [`Engine::step`] takes the next event, and whoever drives the engine
+//! deadline becomes a wake-up. What leads outside (an attached LAN, a link to a router elsewhere) has
+//! no delay here: frames go to the driver's outbox and come in by the port. [`Engine::step`] takes the next event, and whoever drives the engine
 //! decides whether virtual time jumps or waits for the wall clock. Every event is folded into the
 //! trace hash before it is acted on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Instant, PortId, Rng, TraceHash};
 use model::config::RouterConfig;
-use model::plan::Plan;
+use model::plan::{Link as PlannedLink, Plan};
+use packet::PacketBuf;
 use router::{ConfigErrors, Event as RouterEvent, Input, Output, Router};
 
-use crate::lan::{Arrival, Lan};
-use crate::link::{Link, LinkState};
+use crate::lan::{Arrival, Hosts, Lan};
+use crate::link::{Link, LinkState, Place};
+use crate::outside::{Outbox, Outside};
 use crate::queue::Queue;
 use crate::topology::{Alive, Behind, Expected, Topology, wiring};
 
@@ -28,8 +31,8 @@ pub enum RouterState {
 
 #[derive(Debug)]
 enum Event {
-    Frame { router: usize, port: PortId, bytes: Vec<u8> },
-    Lan { lan: usize, bytes: Vec<u8> },
+    Frame { router: usize, port: PortId, bytes: PacketBuf },
+    Lan { lan: usize, bytes: PacketBuf },
     Wake { router: usize },
 }
 
@@ -38,6 +41,8 @@ enum Event {
 struct Node {
     config: RouterConfig,
     router: Option<Router>,
+    /// It runs elsewhere, never here.
+    absent: bool,
     armed: Option<Instant>,
     /// The router's table version when it was last looked at.
     version: u64,
@@ -63,6 +68,11 @@ pub(crate) struct Tapped {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// The longest frame that carries a probe: an ICMP error over IPv6 with 128 octets quoted and as
+/// many labels as any stack has.
+const TAPPED_LEN_MAX: usize = 512;
+/// Frames noted while somebody traces: more than a large region sends in two seconds of quiet.
+const TAPPED_MAX: usize = 200_000;
 /// How many events for people are kept.
 const TOLD_MAX: usize = 10_000;
 
@@ -85,23 +95,32 @@ pub(crate) struct Engine {
     pub(crate) arrivals: Vec<(usize, Arrival)>,
     /// What routers told people since it was last taken.
     pub(crate) told: Vec<Told>,
-    /// Every frame that leaves a router is noted here while somebody traces.
+    /// Frames for the world outside.
+    pub(crate) outbox: Outbox,
+    /// Whether something leads outside.
+    open: bool,
+    /// Every frame short enough for a probe that leaves a router is noted here while somebody
+    /// traces.
     pub(crate) tap: Option<Vec<Tapped>>,
 }
 
 impl Engine {
-    /// Builds the plan's network and starts every router.
-    pub(crate) fn new(plan: &Plan, seed: u64) -> Result<Self, ConfigErrors> {
+    /// Builds the plan's network and starts every router but those that are absent.
+    pub(crate) fn new(
+        plan: &Plan,
+        seed: u64,
+        absent: &BTreeSet<String>,
+    ) -> Result<Self, ConfigErrors> {
         let numbers: BTreeMap<&str, usize> =
             plan.routers.iter().enumerate().map(|(i, r)| (r.name.as_str(), i)).collect();
-        let links = plan
+        let links: Vec<Link> = plan
             .links
             .iter()
             .map(|link| {
                 let ends = link.ends.each_ref().map(|end| {
                     (numbers.get(end.router.as_str()).copied().unwrap_or(usize::MAX), end.port)
                 });
-                Link::new(link, ends)
+                Link::new(link, ends, place(link, absent))
             })
             .collect();
         let lans = plan
@@ -115,8 +134,15 @@ impl Engine {
         let nodes = plan
             .routers
             .iter()
-            .map(|config| Node { config: config.clone(), router: None, armed: None, version: 0 })
+            .map(|config| Node {
+                config: config.clone(),
+                router: None,
+                absent: absent.contains(&config.name),
+                armed: None,
+                version: 0,
+            })
             .collect();
+        let open = links.iter().any(Link::leads_outside);
         let mut engine = Self {
             now: Instant::ZERO,
             queue: Queue::new(),
@@ -131,6 +157,8 @@ impl Engine {
             events: 0,
             arrivals: Vec::new(),
             told: Vec::new(),
+            outbox: Outbox::default(),
+            open,
             tap: None,
         };
         for router in 0..engine.nodes.len() {
@@ -171,6 +199,16 @@ impl Engine {
         self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.router.as_ref()?)))
     }
 
+    /// How many routers belong to this twin, whether they run or not.
+    pub(crate) fn present(&self) -> usize {
+        self.nodes.iter().filter(|node| !node.absent).count()
+    }
+
+    /// Whether something leads outside.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open
+    }
+
     pub(crate) fn router_state(&self, number: usize) -> RouterState {
         match self.router(number) {
             Some(_) => RouterState::Running,
@@ -203,18 +241,25 @@ impl Engine {
 
     /// What should be up now.
     pub(crate) fn expected(&self) -> Expected {
+        let is_absent = |router: usize| self.nodes.get(router).is_some_and(|node| node.absent);
         self.topology.expected(&Alive {
-            routers: &|router| self.router(router).is_some(),
-            links: &|link| self.link_state(link),
+            here: &|router| !is_absent(router),
+            routers: &|router| is_absent(router) || self.router(router).is_some(),
+            links: &|link| match self.links.get(link) {
+                Some(Link { place: Place::Outside { carrier: false, .. }, .. }) => LinkState::Cut,
+                Some(Link { state, .. }) => *state,
+                None => LinkState::Cut,
+            },
         })
     }
 
     /// Starts a router that does not run.
     pub(crate) fn start(&mut self, number: usize) -> Result<(), ConfigErrors> {
+        // Drawn for absent routers too: the parts of a network then start as the whole does.
         let seed = self.rng.next_u64();
         let now = self.now;
         let Some(node) = self.nodes.get_mut(number) else { return Ok(()) };
-        if node.router.is_some() {
+        if node.router.is_some() || node.absent {
             return Ok(());
         }
         node.router = Some(Router::new(now, seed, node.config.clone())?);
@@ -229,7 +274,7 @@ impl Engine {
                     }
                     up
                 }
-                Behind::Lan(_) => true,
+                Behind::Lan(lan) => self.lans.get(lan).is_some_and(Lan::has_carrier),
                 Behind::Nothing => continue,
             };
             self.signal(number, port, up);
@@ -285,12 +330,73 @@ impl Engine {
         self.changed_at = self.now;
     }
 
-    /// A link has carrier while it is not cut and both its routers have power.
+    /// A link has carrier while it is not cut and both its routers have power; the one outside has
+    /// it if the driver says so.
     fn link_has_carrier(&self, number: usize) -> bool {
         self.links.get(number).is_some_and(|link| {
-            link.state != LinkState::Cut
-                && link.ends.iter().all(|(router, _)| self.router(*router).is_some())
+            let both = || link.ends.iter().all(|(router, _)| self.router(*router).is_some());
+            let plugged = match link.place {
+                Place::Here => both(),
+                Place::Outside { carrier, .. } => carrier,
+                Place::Elsewhere => false,
+            };
+            link.state != LinkState::Cut && plugged
         })
+    }
+
+    /// Real hosts take the place of a LAN's simulated ones.
+    pub(crate) fn attach_lan(&mut self, number: usize) {
+        let Some(lan) = self.lans.get_mut(number) else { return };
+        if !lan.is_simulated() {
+            return;
+        }
+        lan.hosts = Hosts::Outside { carrier: true };
+        self.open = true;
+        // Replugged, so that the router forgets the Ethernet addresses of the simulated hosts.
+        let (router, port) = (lan.router, lan.port);
+        self.signal(router, port, false);
+        self.signal(router, port, true);
+    }
+
+    /// Carrier comes or goes at an outside port.
+    pub(crate) fn set_outside_carrier(&mut self, outside: Outside, up: bool) {
+        let (router, port, up) = match outside {
+            Outside::Lan(number) => {
+                let Some(lan) = self.lans.get_mut(number) else { return };
+                if lan.is_simulated() || lan.has_carrier() == up {
+                    return;
+                }
+                lan.hosts = Hosts::Outside { carrier: up };
+                (lan.router, lan.port, up)
+            }
+            Outside::Link(number) => {
+                let Some(link) = self.links.get_mut(number) else { return };
+                let Place::Outside { end, carrier } = &mut link.place else { return };
+                if *carrier == up {
+                    return;
+                }
+                *carrier = up;
+                let Some(&(router, port)) = link.ends.get(*end) else { return };
+                (router, port, self.link_has_carrier(number))
+            }
+        };
+        self.signal(router, port, up);
+        self.changed_at = self.now;
+    }
+
+    /// A frame comes in by an outside port, now.
+    pub(crate) fn handle_outside(&mut self, outside: Outside, frame: &[u8]) {
+        let end = match outside {
+            Outside::Lan(number) => self
+                .lans
+                .get(number)
+                .filter(|lan| !lan.is_simulated() && lan.has_carrier())
+                .map(|lan| (lan.router, lan.port)),
+            Outside::Link(number) => self.links.get(number).and_then(Link::outside_end),
+        };
+        if let Some((router, port)) = end {
+            self.frame(router, port, frame);
+        }
     }
 
     fn signal_far_end(&mut self, link: usize, side: usize, up: bool) {
@@ -311,15 +417,18 @@ impl Engine {
     }
 
     /// Puts a frame into a router's port as if it came off the wire.
-    pub(crate) fn inject(&mut self, number: usize, port: PortId, bytes: Vec<u8>) {
+    pub(crate) fn inject(&mut self, number: usize, port: PortId, bytes: &[u8]) {
         let now = self.now;
+        let bytes = PacketBuf::with_headroom(0, bytes);
         self.queue.push(now, Event::Frame { router: number, port, bytes });
     }
 
-    /// Puts a frame into a LAN's router port at `at`.
-    pub(crate) fn inject_from_lan(&mut self, lan: usize, at: Instant, bytes: Vec<u8>) {
-        if let Some((router, port)) = self.lans.get(lan).map(|lan| (lan.router, lan.port)) {
-            self.queue.push(at.max(self.now), Event::Frame { router, port, bytes });
+    /// Puts a simulated host's frame into a LAN's router port at `at`.
+    pub(crate) fn inject_from_lan(&mut self, lan: usize, at: Instant, bytes: &[u8]) {
+        if let Some(lan) = self.lans.get(lan).filter(|lan| lan.is_simulated()) {
+            let bytes = PacketBuf::with_headroom(0, bytes);
+            let event = Event::Frame { router: lan.router, port: lan.port, bytes };
+            self.queue.push(at.max(self.now), event);
         }
     }
 
@@ -333,8 +442,8 @@ impl Engine {
         let Some((at, event)) = self.queue.pop() else { return false };
         self.now = at;
         match event {
-            Event::Frame { router, port, bytes } => self.frame(router, port, &bytes),
-            Event::Lan { lan, bytes } => self.lan_frame(lan, &bytes),
+            Event::Frame { router, port, bytes } => self.frame(router, port, bytes.bytes()),
+            Event::Lan { lan, bytes } => self.lan_frame(lan, bytes),
             Event::Wake { router } => self.wake(router),
         }
         true
@@ -344,7 +453,13 @@ impl Engine {
         self.events += 1;
         self.trace.number(self.now.nanos());
         self.trace.number(kind << 56 | number as u64);
-        self.trace.bytes(bytes);
+        if self.open {
+            // What comes from outside is never repeated, and taking in all of it would cost as
+            // much as carrying it.
+            self.trace.number(bytes.len() as u64);
+        } else {
+            self.trace.bytes(bytes);
+        }
     }
 
     fn frame(&mut self, number: usize, port: PortId, bytes: &[u8]) {
@@ -357,16 +472,20 @@ impl Engine {
         self.settle(number);
     }
 
-    fn lan_frame(&mut self, number: usize, bytes: &[u8]) {
-        self.record(2, number, bytes);
+    fn lan_frame(&mut self, number: usize, bytes: PacketBuf) {
+        self.record(2, number, bytes.bytes());
         let now = self.now;
-        let Some(lan) = self.lans.get_mut(number) else { return };
-        let (arrival, answer) = lan.receive(bytes);
+        let Some(lan) = self.lans.get(number) else { return };
+        if !lan.is_simulated() {
+            // It was on its way when the real hosts came.
+            return self.onto_lan(number, bytes);
+        }
+        let (arrival, answer) = lan.receive(bytes.bytes(), self.open);
         if let Some(arrival) = arrival {
             self.arrivals.push((number, arrival));
         }
         if let Some(answer) = answer {
-            self.inject_from_lan(number, now + crate::lan::DELAY, answer);
+            self.inject_from_lan(number, now + crate::lan::DELAY, &answer);
         }
     }
 
@@ -391,7 +510,7 @@ impl Engine {
             let Some(router) = &mut node.router else { return };
             match router.poll_output() {
                 Some(Output::Frame { port, bytes }) => {
-                    self.transmit(number, port, bytes.into_vec())
+                    self.transmit(number, port, bytes);
                 }
                 Some(Output::Event(event)) => {
                     if self.told.len() < TOLD_MAX {
@@ -416,9 +535,13 @@ impl Engine {
         }
     }
 
-    fn transmit(&mut self, number: usize, port: PortId, bytes: Vec<u8>) {
-        if let Some(tap) = &mut self.tap {
-            tap.push(Tapped { at: self.now, router: number, port, bytes: bytes.clone() });
+    fn transmit(&mut self, number: usize, port: PortId, bytes: PacketBuf) {
+        if let Some(tap) = &mut self.tap
+            && bytes.len() <= TAPPED_LEN_MAX
+            && tap.len() < TAPPED_MAX
+        {
+            let bytes = bytes.bytes().to_vec();
+            tap.push(Tapped { at: self.now, router: number, port, bytes });
         }
         let behind = self
             .wiring
@@ -427,16 +550,34 @@ impl Engine {
             .copied();
         match behind {
             Some(Behind::Link(link, side)) => self.onto_link(link, side, bytes),
-            Some(Behind::Lan(lan)) => {
-                let at = self.now + crate::lan::DELAY;
-                self.queue.push(at, Event::Lan { lan, bytes });
-            }
+            Some(Behind::Lan(lan)) => self.onto_lan(lan, bytes),
             Some(Behind::Nothing) | None => {}
         }
     }
 
-    fn onto_link(&mut self, number: usize, side: usize, bytes: Vec<u8>) {
+    fn onto_lan(&mut self, number: usize, bytes: PacketBuf) {
+        let Some(lan) = self.lans.get(number) else { return };
+        if lan.is_simulated() {
+            let at = self.now + crate::lan::DELAY;
+            self.queue.push(at, Event::Lan { lan: number, bytes });
+            return;
+        }
+        if let Some(arrival) = lan.overhear(bytes.bytes()) {
+            self.arrivals.push((number, arrival));
+        }
+        if lan.has_carrier() {
+            self.outbox.push(Outside::Lan(number), bytes.into_vec());
+        }
+    }
+
+    fn onto_link(&mut self, number: usize, side: usize, bytes: PacketBuf) {
         let Some(link) = self.links.get_mut(number) else { return };
+        if link.leads_outside() {
+            if link.outside_end().is_some() {
+                self.outbox.push(Outside::Link(number), bytes.into_vec());
+            }
+            return;
+        }
         let Some(&(router, port)) = link.ends.get(1 - side.min(1)) else { return };
         let [first, second] = link.send(self.now, side, bytes.len(), &mut self.rng);
         if let Some(at) = second {
@@ -445,5 +586,14 @@ impl Engine {
         if let Some(at) = first {
             self.queue.push(at, Event::Frame { router, port, bytes });
         }
+    }
+}
+
+/// Where the ends of a link are while these routers are absent.
+fn place(link: &PlannedLink, absent: &BTreeSet<String>) -> Place {
+    match link.ends.each_ref().map(|end| absent.contains(&end.router)) {
+        [false, false] => Place::Here,
+        [true, true] => Place::Elsewhere,
+        [far_is_here, _] => Place::Outside { end: usize::from(far_is_here), carrier: false },
     }
 }

@@ -67,7 +67,7 @@ impl Twin {
     /// Puts a frame into a router's port as if it came off the wire: what an intruder on a line
     /// could do.
     pub fn inject(&mut self, number: usize, port: PortId, frame: Vec<u8>) {
-        self.engine.inject(number, port, frame);
+        self.engine.inject(number, port, &frame);
     }
 
     /// A fault in words, with the names of the plan.

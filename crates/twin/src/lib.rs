@@ -5,7 +5,8 @@
 //! event under one clock and one seed. In virtual time it jumps; in real time its driver paces it.
 //! Every packet that leaves an attachment is held against the plan's promises, at every instant.
 //!
-//! - `engine`, `queue`, `link`, `lan`: the machinery;
+//! - `engine`, `queue`, `link`, `lan`, `host`: the machinery;
+//! - [`Outside`]: real networks in the place of a LAN, routers of the plan that run elsewhere;
 //! - [`probe`], `promises`, `topology`: what is sent, what is promised, what can work;
 //! - [`survey`]: every pair, community and separation of a plan, tested with packets;
 //! - [`fault`], [`search`], [`sweep`]: cuts, random faults, every single failure;
@@ -15,8 +16,10 @@
 pub mod checker;
 mod engine;
 pub mod fault;
+mod host;
 mod lan;
 mod link;
+mod outside;
 pub mod probe;
 mod promises;
 mod queue;
@@ -28,6 +31,7 @@ pub mod trace;
 
 use core::fmt;
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 
 use base::{Duration, Instant, Rng};
 use model::plan::Plan;
@@ -41,6 +45,7 @@ use crate::promises::Promises;
 
 pub use crate::engine::{RouterState, Told};
 pub use crate::link::{Impairment, LinkState};
+pub use crate::outside::Outside;
 
 /// How long nothing may have changed before the network counts as converged: several times the
 /// longest way across the region and back.
@@ -70,11 +75,11 @@ pub struct ProbeState {
 pub struct Progress {
     /// Virtual time.
     pub now: Instant,
-    /// Routers that run, and all of them.
+    /// Routers that run, and all that belong to this twin.
     pub routers: (usize, usize),
-    /// IS-IS adjacencies up, and expected; counted at both ends.
+    /// IS-IS adjacencies up, and expected; counted at both ends, as far as they are here.
     pub adjacencies: (usize, usize),
-    /// BGP sessions up, and expected; counted at both ends.
+    /// BGP sessions up, and expected; counted at both ends, as far as they are here.
     pub sessions: (usize, usize),
     /// Table entries of all routers.
     pub sizes: TableSizes,
@@ -139,7 +144,11 @@ impl Twin {
     /// # Errors
     /// A configuration that a router refuses, with everything that is wrong with it.
     pub fn new(plan: Plan, seed: u64) -> Result<Self, ConfigErrors> {
-        let engine = Engine::new(&plan, seed)?;
+        Self::build(plan, seed, &BTreeSet::new())
+    }
+
+    fn build(plan: Plan, seed: u64, absent: &BTreeSet<String>) -> Result<Self, ConfigErrors> {
+        let engine = Engine::new(&plan, seed, absent)?;
         let promises = Promises::new(&plan);
         Ok(Self {
             plan,
@@ -172,7 +181,8 @@ impl Twin {
         self.engine.now()
     }
 
-    /// The hash of everything that happened so far: equal for equal seeds, on any machine.
+    /// The hash of everything that happened so far: equal for equal seeds, on any machine. Since
+    /// something leads outside, of the length of each frame only.
     #[must_use]
     pub const fn trace_hash(&self) -> u64 {
         self.engine.trace()
@@ -290,7 +300,7 @@ impl Twin {
         let expected = self.engine.expected();
         let mut progress = Progress {
             now: self.now(),
-            routers: (0, self.plan.routers.len()),
+            routers: (0, self.engine.present()),
             adjacencies: (0, expected.adjacencies),
             sessions: (0, expected.sessions),
             quiet: self.now().since(self.engine.changed_at()),
@@ -318,13 +328,13 @@ impl Twin {
         })
     }
 
-    /// An ordinary host's address in a LAN.
+    /// An ordinary simulated host's address in a LAN; none where real hosts are.
     #[must_use]
     pub fn host(&self, lan: usize, v6: bool) -> Option<IpAddr> {
         self.engine.lans.get(lan)?.host(v6, 0)
     }
 
-    /// Sends a probe from a host of a LAN at `at`, and returns its number.
+    /// Sends a probe from a simulated host of a LAN at `at`, and returns its number.
     pub fn send_probe(&mut self, from: usize, flow: Flow, at: Instant) -> u64 {
         let number = self.first_probe + self.probes.len() as u64;
         let (sent, arrived, answered) = (at.max(self.now()), None, None);
@@ -333,7 +343,7 @@ impl Twin {
             && let Some(lan) = self.engine.lans.get(from)
         {
             let frame = lan.frame(flow.source, &packet);
-            self.engine.inject_from_lan(from, sent, frame);
+            self.engine.inject_from_lan(from, sent, &frame);
         }
         if self.probes.len() > PROBES_MAX {
             self.probes.drain(..PROBES_MAX / 2);
@@ -356,6 +366,11 @@ impl Twin {
             let error = arrival.turn == Turn::Refuse
                 && arrival.flow.protocol == probe::icmp_protocol(arrival.flow.source);
             let Some(number) = arrival.probe else {
+                // Real hosts send what they like, and where organisations use the same addresses
+                // nobody can tell from a packet without a number whose it is.
+                if self.engine.is_open() {
+                    continue;
+                }
                 // Hosts send probes and answers to them, routers send errors, nobody else anything.
                 if !error || self.engine.lans.iter().any(|lan| lan.is_host(arrival.flow.source)) {
                     self.isolation.unknown(now, lan, &arrival.flow);
@@ -375,6 +390,11 @@ impl Twin {
                 continue;
             }
             if error && (lan == state.from || state.arrived.is_some_and(|(at, _)| at == lan)) {
+                continue;
+            }
+            // A probe of another twin has its number from there.
+            let is_ours = [state.flow, state.flow.reversed()].contains(&arrival.flow);
+            if self.engine.is_open() && !is_ours {
                 continue;
             }
             if arrival.flow == state.flow {

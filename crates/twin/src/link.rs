@@ -33,12 +33,29 @@ pub enum LinkState {
     Silent,
 }
 
+/// Where the ends of a link are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Both at routers of this twin.
+    Here,
+    /// One here, the other at a router that runs elsewhere.
+    Outside {
+        /// Which end is here.
+        end: usize,
+        /// What the driver says of the way there.
+        carrier: bool,
+    },
+    /// Both elsewhere.
+    Elsewhere,
+}
+
 /// One link of the twin.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) name: String,
     /// Router and port numbers of the two ends.
     pub(crate) ends: [(usize, base::PortId); 2],
+    pub(crate) place: Place,
     pub(crate) state: LinkState,
     pub(crate) impairment: Impairment,
     delay: Duration,
@@ -57,10 +74,15 @@ const fn nanos_per_octet(kbps: u32) -> u64 {
 }
 
 impl Link {
-    pub(crate) fn new(planned: &PlannedLink, ends: [(usize, base::PortId); 2]) -> Self {
+    pub(crate) fn new(
+        planned: &PlannedLink,
+        ends: [(usize, base::PortId); 2],
+        place: Place,
+    ) -> Self {
         Self {
             name: planned.name.clone(),
             ends,
+            place,
             state: LinkState::Up,
             impairment: Impairment::default(),
             delay: Duration::from_micros(planned.delay_us.into()),
@@ -71,6 +93,20 @@ impl Link {
             busy_until: [Instant::ZERO; 2],
             latest: [Instant::ZERO; 2],
             lost: 0,
+        }
+    }
+
+    pub(crate) const fn leads_outside(&self) -> bool {
+        matches!(self.place, Place::Outside { .. })
+    }
+
+    /// The router and port here that frames of an outside link come in by, while it carries any.
+    pub(crate) fn outside_end(&self) -> Option<(usize, base::PortId)> {
+        match self.place {
+            Place::Outside { end, carrier: true } if self.state == LinkState::Up => {
+                self.ends.get(end).copied()
+            }
+            Place::Outside { .. } | Place::Here | Place::Elsewhere => None,
         }
     }
 
@@ -116,7 +152,7 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
-    use super::{Impairment, Link, LinkState};
+    use super::{Impairment, Link, LinkState, Place};
     use base::{Duration, Instant, PortId, Rng};
     use model::config::Medium;
     use model::plan::{Link as PlannedLink, LinkEnd, LinkKind};
@@ -133,7 +169,7 @@ mod tests {
             rate_back_kbps: rate_kbps,
             shared_risks: Vec::new(),
         };
-        Link::new(&planned, [(0, PortId(0)), (1, PortId(0))])
+        Link::new(&planned, [(0, PortId(0)), (1, PortId(0))], Place::Here)
     }
 
     #[test]

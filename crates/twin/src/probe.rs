@@ -11,7 +11,7 @@ use packet::{icmp, ip, tcp, udp};
 /// What every probe's payload begins with.
 const MARK: [u8; 8] = *b"weald/1\0";
 /// The time to live of a host's packets.
-const TTL: u8 = 64;
+pub(crate) const TTL: u8 = 64;
 
 /// Addresses, protocol and ports of a packet; ports are zero where the protocol has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,25 +69,16 @@ pub(crate) fn number(packet: &[u8]) -> Option<u64> {
     (*mark == MARK).then(|| u64::from_be_bytes(*number))
 }
 
-fn tcp_segment(flow: &Flow, flags: tcp::Flags, acknowledgement: u32, data: &[u8]) -> Vec<u8> {
-    let header = tcp::Header {
-        source_port: flow.source_port,
-        destination_port: flow.destination_port,
-        sequence: 1,
-        acknowledgement,
-        flags,
-        window: 1024,
-        checksum: 0,
-        urgent: 0,
-    };
+/// A TCP segment with its checksum.
+pub(crate) fn segment(
+    (source, destination): (IpAddr, IpAddr),
+    header: &tcp::Header,
+    data: &[u8],
+) -> Vec<u8> {
     let mut segment = header.encode().to_vec();
     segment.extend_from_slice(data);
-    let mut sum = packet::checksum::Checksum::pseudo(
-        flow.source,
-        flow.destination,
-        tcp::PROTOCOL,
-        segment.len(),
-    );
+    let mut sum =
+        packet::checksum::Checksum::pseudo(source, destination, tcp::PROTOCOL, segment.len());
     sum.add(&segment);
     let checksum = sum.value().to_be_bytes();
     if let Some(field) = segment.get_mut(16..18) {
@@ -106,7 +97,17 @@ pub(crate) fn packet(flow: &Flow, turn: Turn, probe: u64) -> Option<Vec<u8>> {
                 Turn::Accept => tcp::Flags(tcp::Flags::SYN.0 | tcp::Flags::ACK.0),
                 Turn::Refuse => tcp::Flags(tcp::Flags::RST.0 | tcp::Flags::ACK.0),
             };
-            tcp_segment(flow, flags, u32::from(turn != Turn::Ask) * 2, &data)
+            let header = tcp::Header {
+                source_port: flow.source_port,
+                destination_port: flow.destination_port,
+                sequence: 1,
+                acknowledgement: u32::from(turn != Turn::Ask) * 2,
+                flags,
+                window: 1024,
+                checksum: 0,
+                urgent: 0,
+            };
+            segment((flow.source, flow.destination), &header, &data)
         }
         udp::PROTOCOL => udp::encode(
             (flow.source, flow.source_port),

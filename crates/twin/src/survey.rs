@@ -10,7 +10,7 @@
 //! - every virtual network towards every other one without a community between them: nothing may
 //!   arrive.
 //!
-//! Under faults, only what the remaining topology can connect is expected to arrive, and everything
+//! LANs with real hosts are left out: nobody knows who is there. Under faults, only what the remaining topology can connect is expected to arrive, and everything
 //! that must not arrive still must not.
 
 use core::net::IpAddr;
@@ -22,6 +22,7 @@ use packet::{tcp, udp};
 use serde::Serialize;
 
 use crate::Twin;
+use crate::lan::Lan;
 use crate::probe::{Flow, icmp_protocol};
 
 /// Between two probes from one LAN: a small packet takes less on the slowest line.
@@ -140,7 +141,7 @@ impl Twin {
 
     fn add_same_network(&self, extent: Extent, combinations: &mut Vec<Combination>) {
         let mut networks: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (number, lan) in self.engine.lans.iter().enumerate() {
+        for (number, lan) in self.simulated_lans() {
             networks.entry(&lan.network).or_default().push(number);
         }
         let share = match extent {
@@ -169,7 +170,12 @@ impl Twin {
     }
 
     fn application_lan(&self, application: &Application) -> Option<usize> {
-        self.lan(&application.site, Some(&application.virtual_network))
+        let lan = self.lan(&application.site, Some(&application.virtual_network))?;
+        (!self.is_attached(lan)).then_some(lan)
+    }
+
+    fn simulated_lans(&self) -> impl Iterator<Item = (usize, &Lan)> {
+        self.engine.lans.iter().enumerate().filter(|(_, lan)| lan.is_simulated())
     }
 
     fn add_communities(&self, combinations: &mut Vec<Combination>) {
@@ -192,7 +198,7 @@ impl Twin {
             if member == application.virtual_network {
                 continue;
             }
-            for (from, lan) in self.engine.lans.iter().enumerate() {
+            for (from, lan) in self.simulated_lans() {
                 if lan.network == member {
                     self.add_member(from, to, application, combinations);
                 }
@@ -266,7 +272,7 @@ impl Twin {
 
     fn add_separate(&self, combinations: &mut Vec<Combination>) {
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-        for (number, lan) in self.engine.lans.iter().enumerate() {
+        for (number, lan) in self.simulated_lans() {
             first.entry(&lan.network).or_insert(number);
         }
         for (network, &from) in &first {

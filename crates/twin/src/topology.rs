@@ -26,6 +26,8 @@ pub(crate) struct Topology {
 
 /// Which routers run and which links carry frames.
 pub(crate) struct Alive<'a> {
+    /// Whether a router belongs to this twin; what is elsewhere is not counted.
+    pub(crate) here: &'a dyn Fn(usize) -> bool,
     pub(crate) routers: &'a dyn Fn(usize) -> bool,
     pub(crate) links: &'a dyn Fn(usize) -> LinkState,
 }
@@ -33,9 +35,9 @@ pub(crate) struct Alive<'a> {
 /// What should be up under some faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Expected {
-    /// IS-IS adjacencies, counted at both ends.
+    /// IS-IS adjacencies, counted at both ends that are here.
     pub(crate) adjacencies: usize,
-    /// BGP sessions, counted at both ends.
+    /// BGP sessions, counted at both ends that are here.
     pub(crate) sessions: usize,
     /// The part of the core that each router is in; none where it is down.
     component: Vec<Option<usize>>,
@@ -88,19 +90,22 @@ impl Topology {
         let mut component = self.components(alive, &live_link);
         let mut adjacencies = 0;
         let mut sessions = 0;
+        let ends_here =
+            |a: usize, b: usize| usize::from((alive.here)(a)) + usize::from((alive.here)(b));
         for (index, (kind, ..)) in self.links.iter().enumerate() {
-            let ends = 2 * usize::from(live_link(index).is_some());
+            let ends = live_link(index).map_or(0, |(a, b)| ends_here(a, b));
             match kind {
                 LinkKind::Core => adjacencies += ends,
                 LinkKind::Uplink => sessions += ends,
             }
         }
         let part = |router: usize| component.get(router).copied().flatten();
-        sessions += 2 * self
+        sessions += self
             .internal
             .iter()
             .filter(|(a, b)| part(*a).is_some() && part(*a) == part(*b))
-            .count();
+            .map(|(a, b)| ends_here(*a, *b))
+            .sum::<usize>();
         let reflected = self.reflectors.iter().filter_map(|&router| part(router)).collect();
         let above = self
             .uplinks

@@ -2,12 +2,15 @@
 //!
 //! A probe is sent and every frame that carries it is looked at as it leaves a router, there and
 //! back. Where it is dropped, the router and the reason are found from the counters.
+//!
+//! [`Twin::trace`] waits in virtual time. Whoever must not run ahead of real time starts with
+//! [`Twin::start_trace`], lets time pass, and ends with [`Twin::finish_trace`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use core::net::IpAddr;
 
-use base::{Duration, Label};
+use base::{Duration, Instant, Label};
 use model::config::Medium;
 use packet::{ethernet, gre, ip, mpls};
 use serde::Serialize;
@@ -72,19 +75,45 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// A packet that is being followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracing {
+    number: u64,
+    from: usize,
+    flow: Flow,
+    sent: Instant,
+    /// What had been dropped before.
+    drops: BTreeMap<(usize, String), u64>,
+}
+
 impl Twin {
     /// Sends one packet from a LAN and follows it and its answer.
     pub fn trace(&mut self, from: usize, flow: Flow) -> Trace {
-        let before = self.drops();
+        let tracing = self.start_trace(from, flow);
+        while !self.is_traced(&tracing) {
+            self.run_for(LOOK);
+        }
+        self.finish_trace(&tracing)
+    }
+
+    /// Sends one packet from a LAN, to be followed; one at a time.
+    pub fn start_trace(&mut self, from: usize, flow: Flow) -> Tracing {
+        let drops = self.drops();
         self.engine.tap = Some(Vec::new());
         let sent = self.now();
-        let number = self.send_probe(from, flow, sent);
-        while self.now() < sent + PATIENCE {
-            self.run_for(LOOK);
-            if self.probe(number).is_some_and(|state| state.answered.is_some()) {
-                break;
-            }
-        }
+        Tracing { number: self.send_probe(from, flow, sent), from, flow, sent, drops }
+    }
+
+    /// Whether the answer is there, or too late to wait for.
+    #[must_use]
+    pub fn is_traced(&self, tracing: &Tracing) -> bool {
+        let answered = self.probe(tracing.number).is_some_and(|state| state.answered.is_some());
+        answered || self.now() >= tracing.sent + PATIENCE
+    }
+
+    /// The way of a packet and of its answer, as far as they came.
+    pub fn finish_trace(&mut self, tracing: &Tracing) -> Trace {
+        let &Tracing { number, from, flow, sent, ref drops } = tracing;
         let seen = self.engine.tap.take().unwrap_or_default();
         let (mut there, mut back) = (Vec::new(), Vec::new());
         let mut met: BTreeSet<usize> =
@@ -104,7 +133,7 @@ impl Twin {
         let state = self.probe(number).copied();
         let arrived = state.and_then(|state| state.arrived);
         let answered = state.and_then(|state| state.answered);
-        let dropped = if answered.is_some() { Vec::new() } else { self.drops_since(&before, &met) };
+        let dropped = if answered.is_some() { Vec::new() } else { self.drops_since(drops, &met) };
         Trace {
             source: flow.source,
             destination: flow.destination,
