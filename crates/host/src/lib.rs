@@ -17,6 +17,8 @@ pub mod rights;
 pub mod secure;
 mod signals;
 pub mod tap;
+mod waiting;
 
 pub use crate::driver::{Driver, Master, Next};
 pub use crate::signals::{Signal, Signals};
+pub use crate::waiting::wait_for;

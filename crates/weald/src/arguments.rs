@@ -3,13 +3,14 @@
 //! Commands that ask a running network are the requests of [`crate::control::request`] themselves,
 //! so that what is typed is what is sent.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use intent::Date;
 
-use crate::control::request::Request;
+use crate::control::request::{Lan, Request};
 use crate::daemon::log::Format;
 
 const EXIT_CODES: &str = "\
@@ -74,6 +75,23 @@ Examples:
     /// Run one router of a plan on this machine's own ports
     #[command(after_help = ROUTER_HELP)]
     Router(Router),
+    /// Run a region on this machine with real interfaces, one process for each router
+    #[command(after_help = "\
+Needs root, and `ip` of the package iproute2. Stopped by `weald down` or Control-C; whatever ends
+it, no interface or process stays.
+
+Examples:
+  weald lab examples/two-pops
+  weald shell H1            (in another terminal)
+  weald cut brighton-1--lewes-1")]
+    Lab(Lab),
+    /// Open a shell on a site's LAN, or run a program there
+    #[command(after_help = "\
+Examples:
+  weald shell H1
+  weald shell G1 -- curl https://10.1.0.10/
+  weald shell H1 --network hospitals -- ip address")]
+    Shell(Shell),
     #[command(flatten)]
     Ask(Ask),
     /// Run a region under random faults, one run per seed
@@ -220,6 +238,32 @@ pub(crate) struct Router {
     /// How lines of the log look
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lab {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// Start it, say how it came up, and stop
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// The day communities must not have expired on [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Shell {
+    #[command(flatten)]
+    pub(crate) lan: Lan,
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// The program and its arguments [default: $SHELL]
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,10 @@ pub(crate) fn answer(network: &mut Network, request: &Request) -> Result<Answer,
         Request::Show(show) => show::answer(network, show),
         Request::Cut(cut) => cut::cut(network, &cut.name, cut.silent),
         Request::Mend(mend) => cut::mend(network, mend),
+        Request::Lan(lan) => {
+            Err(Failure::network(format!("`{}` is not on this machine", lan.site))
+                .hint("`weald up --attach SITE` and `weald lab` give a site's LAN to this machine"))
+        }
         Request::Metrics => Err(Failure::network("figures are given by routers of their own")
             .hint("`weald router` runs one")),
         Request::Down => Err(Failure::input("the network cannot be stopped from within")),

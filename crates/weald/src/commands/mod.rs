@@ -2,8 +2,10 @@
 
 mod check;
 mod compile;
+mod lab;
 mod router;
 mod search;
+mod shell;
 mod sweep;
 mod up;
 
@@ -26,6 +28,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
             output::either(json, &answer.data, &answer.text);
             Ok(Outcome::from(answer.good))
         }
+        Command::Lab(arguments) => lab::run(&arguments, json),
+        Command::Shell(arguments) => shell::run(arguments),
         Command::Router(arguments) => router::run(&arguments, json),
         Command::Search(arguments) => search::run(&arguments, json),
         Command::Sweep(arguments) => sweep::run(&arguments, json),

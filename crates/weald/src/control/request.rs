@@ -46,6 +46,12 @@ Examples:
   weald mend brighton-1--lewes-1
   weald mend --all")]
     Mend(Mend),
+    /// Where a site's LAN is on this machine, for programs that are to be run on it
+    #[command(after_help = "\
+Examples:
+  weald lan H1
+  nsenter --net=$(weald lan H1 --json | jq -r .namespace) ip address")]
+    Lan(Lan),
     /// A router's figures for Prometheus
     #[command(after_help = "Example:\n  weald metrics --socket /run/weald/lewes-1.sock")]
     Metrics,
@@ -194,6 +200,18 @@ pub(crate) struct Mend {
     #[arg(long)]
     #[serde(default)]
     pub(crate) all: bool,
+}
+
+/// A LAN of a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lan {
+    /// The code of a site
+    pub(crate) site: String,
+    /// The virtual network, where the site has several
+    #[arg(long, value_name = "VN")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<String>,
 }
 
 /// A protocol and a port: `tcp/443`.

@@ -78,6 +78,8 @@ pub(crate) fn answer(
             Err(Failure::network("one router does not know of sites")
                 .hint("`weald up` and `weald lab` run the whole network"))
         }
+        Request::Lan(_) => Err(Failure::network("a router does not know where its LANs are")
+            .hint("`weald up` and `weald lab` run the whole network")),
         Request::Cut(_) | Request::Mend(_) => Err(Failure::network("a router does not cut links")
             .hint("`weald up` and `weald lab` run the whole network")),
         Request::Down => Err(Failure::input("the router cannot be stopped from within")),
