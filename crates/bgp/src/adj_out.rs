@@ -27,7 +27,6 @@ use core::ops::Bound;
 
 use crate::nlri::Membership;
 use crate::policy::Transform;
-use crate::rib::Rib;
 use crate::route::{Family, FamilySet, LabelledNextHop, PathAttributes, VpnPrefix};
 
 /// How long announcements wait for company, so that they share messages; withdrawals do not wait.
@@ -73,6 +72,8 @@ pub struct SentMembership {
 /// What one neighbour was told and is owed.
 #[derive(Debug, Default)]
 pub struct AdjOut {
+    /// Whether it is told of the prefixes of a VRF, in the families without route distinguishers.
+    pub plain: bool,
     /// Where the walk goes on; `None` when it is over.
     walk: Option<Bound<VpnPrefix>>,
     /// Families that the walk repeats even if nothing changed.
@@ -108,8 +109,19 @@ pub struct Owed {
 impl AdjOut {
     /// Everything is owed, and an End-of-RIB for each of these families after it.
     #[must_use]
-    pub fn established(families: FamilySet) -> Self {
-        Self { walk: Some(Bound::Unbounded), ends_owed: families, ..Self::default() }
+    pub fn established(families: FamilySet, plain: bool) -> Self {
+        Self { plain, walk: Some(Bound::Unbounded), ends_owed: families, ..Self::default() }
+    }
+
+    /// The family in which the neighbour is told of a prefix.
+    #[must_use]
+    pub const fn family_of(&self, key: VpnPrefix) -> Family {
+        if self.plain { Family::unicast(key.prefix) } else { Family::vpn(key.prefix) }
+    }
+
+    /// Everything that was sent is to be looked at again.
+    pub fn mark_sent(&mut self) {
+        self.dirty.extend(self.sent.keys());
     }
 
     /// Walks the whole table again; `repeat`: and sends its routes whether they changed or not.
@@ -146,8 +158,12 @@ impl AdjOut {
         any
     }
 
-    /// The next owed prefixes, at most `limit`: first what changed, then what the walk finds.
-    pub fn take(&mut self, rib: &Rib, limit: usize) -> Vec<Owed> {
+    /// The next owed prefixes, at most `limit`: first what changed, then what the walk finds in the
+    /// table, whose prefixes `table` gives in order from some point on.
+    pub fn take<K>(&mut self, limit: usize, table: impl FnOnce(Bound<VpnPrefix>) -> K) -> Vec<Owed>
+    where
+        K: Iterator<Item = VpnPrefix>,
+    {
         let mut owed = Vec::new();
         while owed.len() < limit
             && let Some(key) = self.dirty.pop_first()
@@ -157,8 +173,8 @@ impl AdjOut {
         let Some(start) = self.walk else { return owed };
         let room = limit - owed.len();
         let mut last = None;
-        for (key, _) in rib.range(start).take(room) {
-            let repeat = self.repeat.contains(family_of(key));
+        for key in table(start).take(room) {
+            let repeat = self.repeat.contains(self.family_of(key));
             owed.push(Owed { key, repeat });
             last = Some(key);
         }
@@ -195,54 +211,32 @@ impl AdjOut {
     }
 }
 
-/// The family that carries a VPN prefix.
-#[must_use]
-pub const fn family_of(key: VpnPrefix) -> Family {
-    match key.prefix {
-        base::Prefix::V4(_) => Family::VpnIpv4,
-        base::Prefix::V6(_) => Family::VpnIpv6,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::AdjOut;
-    use crate::config::NeighbourId;
-    use crate::rib::{Path, Rib, Source};
-    use crate::route::{Family, FamilySet, LabelledNextHop, PathAttributes, VpnPrefix};
-    use base::{Label, RouteDistinguisher};
-    use core::net::{IpAddr, Ipv4Addr};
+    use super::{AdjOut, Bound, Owed};
+    use crate::route::{Family, FamilySet, VpnPrefix};
+    use base::RouteDistinguisher;
+    use std::collections::BTreeSet;
 
     fn key(number: u32) -> VpnPrefix {
         let prefix = "10.0.0.0/8".parse().unwrap();
         VpnPrefix { rd: RouteDistinguisher::with_as(1, number), prefix }
     }
 
-    fn rib(keys: core::ops::Range<u32>) -> Rib {
-        let mut rib = Rib::default();
-        for number in keys {
-            let attributes = rib.attributes.intern(PathAttributes::originated());
-            let next_hop = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let path = Path {
-                source: Source::Neighbour(NeighbourId(0)),
-                attributes,
-                to: LabelledNextHop { next_hop, label: Label::FIRST_FREE },
-                local_pref: 100,
-                refused: None,
-            };
-            rib.insert(key(number), path);
-        }
-        rib
+    type Table = BTreeSet<VpnPrefix>;
+
+    fn owed(out: &mut AdjOut, table: &Table, limit: usize) -> Vec<Owed> {
+        out.take(limit, |start| table.range((start, Bound::Unbounded)).copied())
     }
 
-    fn taken(out: &mut AdjOut, rib: &Rib, limit: usize) -> Vec<VpnPrefix> {
-        out.take(rib, limit).into_iter().map(|owed| owed.key).collect()
+    fn taken(out: &mut AdjOut, table: &Table, limit: usize) -> Vec<VpnPrefix> {
+        owed(out, table, limit).into_iter().map(|owed| owed.key).collect()
     }
 
     #[test]
     fn the_walk_goes_over_everything_once_and_changes_behind_it_come_again() {
-        let rib = rib(0..5);
-        let mut out = AdjOut::established(FamilySet::EMPTY);
+        let rib: Table = (0..5).map(key).collect();
+        let mut out = AdjOut::established(FamilySet::EMPTY, false);
         assert_eq!(taken(&mut out, &rib, 2), [key(0), key(1)]);
         out.mark(key(1));
         out.mark(key(3));
@@ -256,14 +250,19 @@ mod tests {
 
     #[test]
     fn a_refresh_repeats_its_family_alone() {
-        let rib = rib(0..2);
-        let mut out = AdjOut::established(FamilySet::EMPTY);
-        out.take(&rib, 9);
-        out.walk_again(Some(Family::VpnIpv6));
-        assert!(out.take(&rib, 9).iter().all(|owed| !owed.repeat));
-        out.walk_again(Some(Family::VpnIpv4));
-        assert!(out.take(&rib, 9).iter().all(|owed| owed.repeat));
-        out.walk_again(None);
-        assert!(out.take(&rib, 9).iter().all(|owed| !owed.repeat));
+        let rib: Table = (0..2).map(key).collect();
+        for (plain, own, other) in [
+            (false, Family::VpnIpv4, Family::VpnIpv6),
+            (true, Family::Ipv4Unicast, Family::Ipv6Unicast),
+        ] {
+            let mut out = AdjOut::established(FamilySet::EMPTY, plain);
+            owed(&mut out, &rib, 9);
+            out.walk_again(Some(other));
+            assert!(owed(&mut out, &rib, 9).iter().all(|owed| !owed.repeat));
+            out.walk_again(Some(own));
+            assert!(owed(&mut out, &rib, 9).iter().all(|owed| owed.repeat));
+            out.walk_again(None);
+            assert!(owed(&mut out, &rib, 9).iter().all(|owed| !owed.repeat));
+        }
     }
 }

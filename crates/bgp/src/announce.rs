@@ -7,13 +7,14 @@
 //! Standards: RFC 4271 §9.2, RFC 4760 §3 and §4, RFC 4684 §6, RFC 4724 §2 (End-of-RIB).
 //! Not implemented: see [`crate::adj_out`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::Instant;
 use core::net::IpAddr;
+use core::ops::Bound;
 
-use crate::adj_out::{AdjOut, BATCH_MAX, Owed, Sent, SentMembership, family_of};
+use crate::adj_out::{AdjOut, BATCH_MAX, Owed, Sent, SentMembership};
 use crate::config::NeighbourId;
 use crate::neighbour::{Link, Neighbour, without};
 use crate::nlri::{Membership, VpnNlri};
@@ -42,6 +43,14 @@ struct Batch {
     announced: BTreeMap<Group, Vec<VpnNlri>>,
 }
 
+/// Adds a route as its family carries it.
+fn push(writer: &mut Writer<'_>, family: Family, route: &VpnNlri) {
+    match family {
+        Family::Ipv4Unicast | Family::Ipv6Unicast => writer.push_prefix(route.key.prefix),
+        Family::VpnIpv4 | Family::VpnIpv6 | Family::RouteTargetConstrain => writer.push_vpn(route),
+    }
+}
+
 impl Tables {
     /// Appends what the neighbour is owed, as long as `out` is shorter than `limit`; the last batch
     /// may reach beyond it.
@@ -54,7 +63,7 @@ impl Tables {
         self.fill_memberships(id, link, &mut adj, out, limit);
         while adj.waits_for_memberships.is_none() && adj.owes_routes() && out.len() < limit {
             let room = (limit - out.len()) / OCTETS_PER_ROUTE;
-            let owed = adj.take(&self.rib, room.clamp(1, BATCH_MAX));
+            let owed = self.take_owed(id, &mut adj, room.clamp(1, BATCH_MAX));
             self.fill_batch(now, id, link, &mut adj, owed, out);
         }
         if adj.waits_for_memberships.is_none() && !adj.owes_routes() {
@@ -66,6 +75,20 @@ impl Tables {
         if let Some(neighbour) = self.neighbours.get_mut(&id) {
             neighbour.out = adj;
         }
+    }
+
+    /// The next prefixes that the neighbour is owed: of the table of VPN routes, or of its VRF.
+    fn take_owed(&self, id: NeighbourId, adj: &mut AdjOut, limit: usize) -> Vec<Owed> {
+        if !adj.plain {
+            return adj.take(limit, |start| self.rib.range(start).map(|(key, _)| key));
+        }
+        let vrf = self.neighbours.get(&id).and_then(|neighbour| neighbour.heard.vrf());
+        let table = vrf.and_then(|vrf| self.vrfs.get(&vrf));
+        adj.take(limit, |start: Bound<VpnPrefix>| {
+            let start = start.map(|key| key.prefix);
+            let prefixes = table.into_iter().flat_map(move |table| table.reachable(start));
+            prefixes.map(VpnPrefix::plain)
+        })
     }
 
     fn fill_batch(
@@ -81,7 +104,7 @@ impl Tables {
         for owed in owed {
             self.decide_owed(now, id, adj, owed, &mut batch);
         }
-        self.write_withdrawn(id, &batch.withdrawn, out);
+        self.write_withdrawn(id, adj, &batch.withdrawn, out);
         let mut too_large = Vec::new();
         for (group, routes) in &batch.announced {
             let attributes = group.transform.apply(&self.own, &group.attributes);
@@ -97,7 +120,7 @@ impl Tables {
                 continue;
             };
             for route in routes {
-                writer.push_vpn(route);
+                push(&mut writer, group.family, route);
             }
             writer.finish();
             self.count_sent(id, routes.len(), 0);
@@ -109,7 +132,7 @@ impl Tables {
                 self.let_go(now, sent);
             }
         }
-        self.write_withdrawn(id, &too_large, out);
+        self.write_withdrawn(id, adj, &too_large, out);
     }
 
     fn count_sent(&mut self, id: NeighbourId, announcements: usize, withdrawals: usize) {
@@ -119,11 +142,18 @@ impl Tables {
         }
     }
 
-    fn write_withdrawn(&mut self, id: NeighbourId, withdrawn: &[VpnPrefix], out: &mut Vec<u8>) {
-        for family in [Family::VpnIpv4, Family::VpnIpv6] {
+    fn write_withdrawn(
+        &mut self,
+        id: NeighbourId,
+        adj: &AdjOut,
+        withdrawn: &[VpnPrefix],
+        out: &mut Vec<u8>,
+    ) {
+        let families: BTreeSet<Family> = withdrawn.iter().map(|&key| adj.family_of(key)).collect();
+        for family in families {
             let mut writer = Writer::withdraw(family, out);
-            for &key in withdrawn.iter().filter(|&&key| family_of(key) == family) {
-                writer.push_vpn(&VpnNlri { key, label: None });
+            for &key in withdrawn.iter().filter(|&&key| adj.family_of(key) == family) {
+                push(&mut writer, family, &VpnNlri { key, label: None });
             }
             writer.finish();
         }
@@ -151,7 +181,7 @@ impl Tables {
         if !unchanged || owed.repeat {
             let LabelledNextHop { next_hop, label } = fresh.to;
             let group = Group {
-                family: family_of(key),
+                family: adj.family_of(key),
                 next_hop,
                 transform: fresh.transform,
                 attributes: Arc::clone(&fresh.attributes),
@@ -172,6 +202,9 @@ impl Tables {
         adj: &mut AdjOut,
         key: VpnPrefix,
     ) -> Option<Sent> {
+        if adj.plain {
+            return self.decide_plain_form(id, key.prefix);
+        }
         let (offer, path) = self.offer(self.neighbours.get(&id)?, key)?;
         let (attributes, received) = (Arc::clone(&path.attributes), path.to);
         let Some((to, held)) = self.relabel(now, offer.relabel, received) else {

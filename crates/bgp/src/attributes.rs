@@ -10,7 +10,8 @@
 //! attributes compare equal.
 //!
 //! Standards: RFC 4271 §4.3, §5 and §6.3, RFC 4760 §3 and §4, RFC 7606 §3 to §7, RFC 1997, RFC 4360,
-//! RFC 8092, RFC 4456 §8, RFC 6793 §4, RFC 7607, RFC 4364 §4.3.2 and RFC 4659 §3.2.1 (next hops).
+//! RFC 8092, RFC 4456 §8, RFC 6793 §4, RFC 7607, RFC 4364 §4.3.2, RFC 4659 §3.2.1 and RFC 2545 §3 (next
+//! hops).
 //! Not implemented: AS4_PATH and AS4_AGGREGATOR (RFC 6793 §4.2.3): they are neither merged into what
 //! a two-octet peer sends nor sent to it, so such a path shows AS_TRANS; RFC 5065 (confederation
 //! segments are malformed here, as its §5 asks of a speaker outside any confederation); RFC 9774 (an
@@ -366,11 +367,14 @@ fn mp_next_hop(family: Family, octets: &[u8]) -> Option<IpAddr> {
     if let Ok(octets) = <[u8; 4]>::try_from(octets) {
         return (!v6_only).then_some(IpAddr::V4(Ipv4Addr::from_octets(octets)));
     }
-    let first = octets.first_chunk::<16>()?;
+    let first = Ipv6Addr::from_octets(*octets.first_chunk::<16>()?);
     if octets.len() != 16 && octets.len() != two_addresses {
         return None;
     }
-    Some(IpAddr::V6(Ipv6Addr::from_octets(*first)).to_canonical())
+    let last = octets.last_chunk::<16>().filter(|_| first.is_unspecified());
+    // RFC 2545 §3 wants a global address first; a router without one may leave it out.
+    let addr = last.map_or(first, |link_local| Ipv6Addr::from_octets(*link_local));
+    Some(IpAddr::V6(addr).to_canonical())
 }
 
 /// Whether packets can be sent to the address (RFC 4271 §6.3: a valid host address).

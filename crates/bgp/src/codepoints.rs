@@ -3,7 +3,7 @@
 //! Only what this speaker reads or writes is named; a number without a name here is unknown to it.
 //! Error codes are in [`crate::notification`], which gives each a type.
 //!
-//! Standards: RFC 4271 §4, RFC 4760 §3, RFC 5492, RFC 6793, RFC 2918, RFC 4684, the IANA
+//! Standards: RFC 4271 §4, RFC 4760 §3, RFC 5492, RFC 6793, RFC 2918, RFC 4684, RFC 4724, the IANA
 //! registries "BGP Parameters" and "Address Family Numbers".
 //! Not implemented: every code point that is not named here.
 
@@ -73,8 +73,16 @@ pub mod attribute {
     pub const AS4_PATH: u8 = 17;
     /// AS4_AGGREGATOR (RFC 6793 §3).
     pub const AS4_AGGREGATOR: u8 = 18;
+    /// PMSI_TUNNEL (RFC 6514 §5): never read, kept out of where it does not belong.
+    pub const PMSI_TUNNEL: u8 = 22;
+    /// Tunnel Encapsulation (RFC 9012 §2): likewise.
+    pub const TUNNEL_ENCAPSULATION: u8 = 23;
     /// LARGE_COMMUNITY (RFC 8092 §3).
     pub const LARGE_COMMUNITY: u8 = 32;
+    /// BGP Prefix-SID (RFC 8669 §3): never read, kept out of where it does not belong.
+    pub const PREFIX_SID: u8 = 40;
+    /// ATTR_SET (RFC 6368 §4): likewise.
+    pub const ATTR_SET: u8 = 128;
 }
 
 /// AS_PATH segment types (RFC 4271 §4.3 b).
@@ -91,6 +99,8 @@ pub mod capability {
     pub const MULTIPROTOCOL: u8 = 1;
     /// Route refresh (RFC 2918 §2).
     pub const ROUTE_REFRESH: u8 = 2;
+    /// Graceful restart (RFC 4724 §3).
+    pub const GRACEFUL_RESTART: u8 = 64;
     /// Four-octet AS numbers (RFC 6793 §3).
     pub const FOUR_OCTET_AS: u8 = 65;
 }
@@ -145,5 +155,9 @@ mod tests {
         let all: FamilySet = Family::ALL.into_iter().collect();
         assert_eq!(all.iter().collect::<Vec<_>>(), Family::ALL);
         assert!(!all.is_empty() && FamilySet::EMPTY.is_empty());
+        assert_eq!(all, FamilySet::ALL);
+        let rest = FamilySet::ALL.difference(FamilySet::UNICAST);
+        let rest: Vec<Family> = rest.iter().collect();
+        assert_eq!(rest, [Family::VpnIpv4, Family::VpnIpv6, Family::RouteTargetConstrain]);
     }
 }

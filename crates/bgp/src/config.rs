@@ -10,12 +10,15 @@
 //! - [`NeighbourKind::Core`]: the site router's end of an uplink. The implied policy is: announce
 //!   what the own VRFs export and nothing else (a site is never transit), accept what came
 //!   straight from that neighbour.
+//! - [`NeighbourKind::Customer`]: a third party's router inside a VRF, outside the trust boundary.
+//!   It speaks of plain prefixes; only what [`CustomerFilter`] names is accepted, and it is told
+//!   what its VRF reaches.
 //!
 //! RFC 8212 asks that no eBGP session works without a policy: here every eBGP neighbour is of a
 //! kind that carries one, and a `Site` with empty `accept` and `send` exchanges nothing.
 //!
 //! Standards: RFC 8212 (policy is part of the neighbour's kind), RFC 4364 §4 (VRFs, route
-//! distinguishers and targets) and §10 option B (the `Site` kind).
+//! distinguishers and targets) and §10 options A (the `Customer` kind) and B (the `Site` kind).
 //! Not implemented: route-map languages, confederations (RFC 5065).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +94,7 @@ pub struct Neighbour {
     pub local_address: IpAddr,
     /// Its AS.
     pub as_number: AsNumber,
-    /// The families to offer.
+    /// The families to offer; to a router inside a VRF, the plain ones among them.
     pub families: Vec<Family>,
     /// Wait for its connection instead of opening one.
     pub passive: bool,

@@ -43,7 +43,7 @@ impl Tables {
     }
 
     pub(crate) fn remove_neighbour(&mut self, now: Instant, id: NeighbourId) {
-        self.handle_down(now, id);
+        self.handle_down(now, id, false);
         self.neighbours.remove(&id);
     }
 
@@ -59,7 +59,7 @@ impl Tables {
         }
         let role_changed = matches!(kind, NeighbourKind::Internal { .. });
         let former = core::mem::replace(&mut neighbour.policy, Policy::new(kind));
-        if neighbour.link.is_none() {
+        if neighbour.router_id().is_none() {
             return true;
         }
         if neighbour.speaks(Family::RouteTargetConstrain) {
@@ -69,8 +69,10 @@ impl Tables {
             let asked = asked.map(|&target| Membership::new(own_as, target));
             neighbour.out.memberships_dirty.extend(asked);
         }
-        neighbour.out.walk_again(None);
-        neighbour.announce(now + BATCH_WINDOW);
+        if neighbour.link.is_some() {
+            neighbour.out.walk_again(None);
+            neighbour.announce(now + BATCH_WINDOW);
+        }
         let fits = neighbour.received.len() <= neighbour.routes_max();
         self.check_again(now, id);
         self.drop_stale_labels(now, id);
@@ -97,11 +99,13 @@ impl Tables {
     /// Takes over VRFs and what follows from all policies together.
     pub(crate) fn configure(&mut self, now: Instant, config: &Config) {
         self.labels.set_block(config.labels);
+        self.displace_customers(now, &config.vrfs);
         let kept = self.detach_vrfs(now, &config.vrfs);
         self.attach_vrfs(now, &config.vrfs, kept);
         for vrf in &config.vrfs {
             self.configure_exports(now, vrf, &config.neighbours);
         }
+        self.place_customers(now);
         self.configure_interest(now);
     }
 
@@ -137,6 +141,7 @@ impl Tables {
         for vrf in wanted {
             let binding = LabelBinding::Vrf(vrf.id);
             let former = self.vrfs.remove(&vrf.id);
+            let stays = former.is_some();
             let mut table = match former.or_else(|| self.reattach(kept.remove(&vrf.name)?, vrf.id))
             {
                 Some(table) => table,
@@ -148,10 +153,18 @@ impl Tables {
                 }
                 table.label = self.labels.fix(now, vrf.label, binding);
             }
-            let mut imports = vrf.import.clone();
-            imports.append(&mut table.config.import);
+            let imports = if stays {
+                vrf.import.symmetric_difference(&table.config.import).copied().collect()
+            } else {
+                vrf.import.clone()
+            };
             let moved = table.config.rd != vrf.rd || table.config.rds != vrf.rds;
             table.config = vrf.clone();
+            table.customers = self.customers_of(vrf.id);
+            let own = vrf.export.iter().map(|export| export.prefix).collect();
+            let former = core::mem::replace(&mut table.own, own);
+            let changed = former.symmetric_difference(&table.own);
+            self.vrfs_dirty.extend(changed.map(|&prefix| (vrf.id, prefix)));
             let exported: Vec<VpnPrefix> = table.exported.iter().copied().collect();
             self.vrfs.insert(vrf.id, table);
             self.import_again(vrf.id, &imports);
@@ -236,7 +249,7 @@ impl Tables {
 const fn accepted_targets(policy: &Policy) -> Option<&BTreeSet<RouteTarget>> {
     match policy {
         Policy::Site(site) => Some(&site.accepted_targets),
-        Policy::Internal { .. } | Policy::Core { .. } => None,
+        Policy::Internal { .. } | Policy::Core { .. } | Policy::Customer(_) => None,
     }
 }
 
@@ -245,8 +258,9 @@ fn exports(
     vrf: &Vrf,
     neighbours: &[config::Neighbour],
 ) -> BTreeMap<VpnPrefix, BTreeSet<RouteTarget>> {
+    let told = neighbours.iter().filter(|one| !matches!(one.kind, NeighbourKind::Customer(_)));
     let mut rds: BTreeSet<RouteDistinguisher> =
-        neighbours.iter().map(|neighbour| vrf.rd_towards(neighbour.id)).collect();
+        told.map(|neighbour| vrf.rd_towards(neighbour.id)).collect();
     if rds.is_empty() {
         rds.insert(vrf.rd);
     }

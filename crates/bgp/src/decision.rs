@@ -10,6 +10,10 @@
 //!
 //! The caller leaves out what cannot be used at all (refused by policy, next hop unreachable).
 //!
+//! Before the standard's ladder comes one step of our own: what is attached to this router goes
+//! before what others announce. This router announces it under its VRF's label whatever else there
+//! is, and a packet that came under that label does not go back into the core.
+//!
 //! Standards: RFC 4271 §9.1.1 (LOCAL_PREF), §9.1.2.2 a to g, RFC 4456 §9 (ORIGINATOR_ID in place
 //! of the BGP identifier, then the shorter CLUSTER_LIST).
 //! Not implemented: RFC 5004 (prefer the older external path): the outcome would depend on
@@ -22,11 +26,23 @@ use base::{AsNumber, RouteDistinguisher, RouterId};
 
 use crate::route::{AsSegment, Origin, PathAttributes};
 
+/// How near the place is that a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Nearness {
+    /// Attached: to the VRF whose routes are compared, or to some VRF where those of all are.
+    Attached,
+    /// Attached to another VRF of this router.
+    Here,
+    /// Anywhere else.
+    Away,
+}
+
 /// The step of the ladder that two paths differ in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A route of an own VRF goes before what was heard.
-    Local,
+    /// What is attached here goes before what was heard from afar: a packet that comes with a VRF's
+    /// label must find its way out here.
+    Nearness,
     /// Higher LOCAL_PREF (RFC 4271 §9.1.1).
     LocalPref,
     /// Shorter AS path (step a).
@@ -53,7 +69,7 @@ pub enum Reason {
 
 impl Reason {
     const LADDER: [Self; 12] = [
-        Self::Local,
+        Self::Nearness,
         Self::LocalPref,
         Self::AsPathLength,
         Self::Origin,
@@ -71,7 +87,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Local => "not of an own VRF",
+            Self::Nearness => "another is attached nearer",
             Self::LocalPref => "lower local preference",
             Self::AsPathLength => "longer AS path",
             Self::Origin => "higher origin",
@@ -90,8 +106,8 @@ impl fmt::Display for Reason {
 /// What the decision looks at in a path.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// Whether it is a route of an own VRF.
-    pub local: bool,
+    /// How near it is.
+    pub nearness: Nearness,
     /// The attributes as received.
     pub attributes: &'a PathAttributes,
     /// The degree of preference.
@@ -125,7 +141,7 @@ impl Candidate<'_> {
     /// Whether this path is removed at `step` because `other` is still there.
     fn loses(&self, other: &Self, step: Reason) -> bool {
         match step {
-            Reason::Local => other.local && !self.local,
+            Reason::Nearness => self.nearness > other.nearness,
             Reason::LocalPref => self.local_pref < other.local_pref,
             Reason::AsPathLength => {
                 self.attributes.as_path_length() > other.attributes.as_path_length()
@@ -225,7 +241,7 @@ pub fn best(candidates: &[Candidate<'_>]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Candidate, Reason, best, compare, rank};
+    use super::{Candidate, Nearness, Reason, best, compare, rank};
     use crate::route::{AsSegment, Origin, PathAttributes};
     use base::{AsNumber, RouteDistinguisher, RouterId};
     use core::net::{IpAddr, Ipv4Addr};
@@ -233,7 +249,7 @@ mod tests {
 
     fn candidate(attributes: &PathAttributes) -> Candidate<'_> {
         Candidate {
-            local: false,
+            nearness: Nearness::Away,
             attributes,
             local_pref: 100,
             external: false,
@@ -288,8 +304,10 @@ mod tests {
         }
         let external = Candidate { external: true, metric: 99, ..base };
         assert_eq!(compare(&external, &base), Some((true, Reason::External)));
-        let local = Candidate { local: true, local_pref: 1, ..base };
-        assert_eq!(compare(&local, &base), Some((true, Reason::Local)));
+        let here = Candidate { nearness: Nearness::Here, local_pref: 1, ..base };
+        assert_eq!(compare(&here, &base), Some((true, Reason::Nearness)));
+        let attached = Candidate { nearness: Nearness::Attached, local_pref: 0, ..here };
+        assert_eq!(compare(&attached, &here), Some((true, Reason::Nearness)));
         assert_eq!(compare(&base, &base), None);
     }
 

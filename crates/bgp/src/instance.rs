@@ -12,20 +12,23 @@
 //! reached), its session ends, and it may come back after [`PENALTY_FIRST`], twice as long each time
 //! that it does not behave for as long as it was kept out.
 //!
+//! A connection that is lost without a word may leave routes behind for a while
+//! ([`crate::graceful_restart`]); every other end of a session leaves none.
+//!
 //! Standards: RFC 4271 §6.7 and RFC 4486 (Cease), RFC 9384 (BFD down).
-//! Not implemented: RFC 4724; see the files of each part.
+//! Not implemented: see the files of each part.
 
 use std::collections::BTreeMap;
 
 use base::{Deadline, Duration, Instant, Label, LabelSpace, Prefix, Rng, VrfId};
 use core::net::IpAddr;
 
-use crate::config::{Config, Neighbour, NeighbourId};
+use crate::config::{Config, Neighbour, NeighbourId, NeighbourKind};
 use crate::labels::LabelTable;
 use crate::neighbour::Link;
 use crate::notification::CeaseSubcode;
 use crate::policy::{Identity, RejectReason};
-use crate::route::{Family, VpnPrefix};
+use crate::route::{Family, FamilySet, VpnPrefix};
 use crate::session::{self, DownReason, Event, Session};
 use crate::tables::Tables;
 
@@ -185,14 +188,21 @@ impl Instance {
     }
 
     fn add_peer(&mut self, now: Instant, config: &Config, neighbour: Neighbour, allowed: bool) {
+        let (may_speak, graceful_restart) = match neighbour.kind {
+            NeighbourKind::Internal { .. } => (FamilySet::ALL, true),
+            NeighbourKind::Customer(_) => (FamilySet::UNICAST, true),
+            NeighbourKind::Site(_) | NeighbourKind::Core { .. } => (FamilySet::ALL, false),
+        };
+        let families = neighbour.families.iter().copied();
         let settings = session::Config {
             local_as: config.as_number,
             peer_as: neighbour.as_number,
             router_id: config.router_id,
             hold_time: config.hold_time,
             connect_retry: config.connect_retry,
-            families: neighbour.families.clone(),
+            families: families.filter(|&family| may_speak.contains(family)).collect(),
             passive: neighbour.passive,
+            graceful_restart,
         };
         let mut session = Session::new(settings, self.rng.fork());
         if allowed {
@@ -231,6 +241,7 @@ impl Instance {
         }
         if !allowed {
             peer.session.stop(now, CeaseSubcode::BfdDown);
+            self.tables.drop_stale(now, id, FamilySet::ALL);
         } else if peer.kept_out_until.is_none() {
             peer.session.start(now);
         }
@@ -393,7 +404,7 @@ impl Instance {
             Step::Down(reason) => {
                 let Some(peer) = self.peers.get_mut(&id) else { return };
                 peer.since = now;
-                self.tables.handle_down(now, id);
+                self.tables.handle_down(now, id, reason == DownReason::ConnectionLost);
                 let event = Output::Session { neighbour: id, up: false, reason: Some(reason) };
                 self.tables.outputs.push_back(event);
             }
@@ -414,6 +425,7 @@ impl Instance {
         };
         peer.kept_out_until = Some(now + peer.penalty);
         peer.session.stop(now, CeaseSubcode::MaximumPrefixes);
+        self.tables.drop_stale(now, id, FamilySet::ALL);
     }
 
     /// Takes over what a session wants sent.
@@ -428,7 +440,7 @@ impl Instance {
 
     /// What every input ends with.
     fn finish(&mut self, now: Instant) {
-        self.tables.settle();
+        self.tables.settle(now);
         self.tables.announce_due(now);
     }
 }

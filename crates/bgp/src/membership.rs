@@ -127,6 +127,7 @@ impl Tables {
         attributes: &Arc<PathAttributes>,
     ) -> Result<(), RejectReason> {
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return Ok(()) };
+        neighbour.forget_stale_membership(membership);
         if neighbour.asked.len() >= MEMBERSHIPS_MAX
             && neighbour.asked.attributes(membership).is_none()
         {
@@ -152,6 +153,7 @@ impl Tables {
         membership: Membership,
     ) {
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
+        neighbour.forget_stale_membership(membership);
         let Some(former) = neighbour.asked.remove(membership) else { return };
         self.rib.attributes.release(&former);
         self.reconsider_routes(now, id, membership);
@@ -174,6 +176,9 @@ impl Tables {
         let keys: Vec<VpnPrefix> =
             target.map(|target| self.rib.with_target(target).collect()).unwrap_or_default();
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
+        if neighbour.link.is_none() {
+            return;
+        }
         match target {
             Some(_) => keys.into_iter().for_each(|key| neighbour.out.mark(key)),
             None => neighbour.out.walk_again(None),
@@ -242,7 +247,7 @@ impl Tables {
         let transform = if to_client {
             Transform::Vouch
         } else {
-            Transform::Reflect { originator: from.link?.router_id }
+            Transform::Reflect { originator: from.router_id()? }
         };
         Some((Some(Arc::clone(attributes)), transform))
     }
@@ -252,7 +257,7 @@ impl Tables {
         let (id, to_client) = (to.config.id, client(&to.policy));
         self.neighbours.values().filter(move |from| {
             let either = client(&from.policy).zip(to_client).is_some_and(|(from, to)| from || to);
-            either && from.config.id != id && from.link.is_some()
+            either && from.config.id != id && from.router_id().is_some()
         })
     }
 
@@ -261,7 +266,7 @@ impl Tables {
         let rtc = Family::RouteTargetConstrain;
         if membership == Membership::DEFAULT {
             // Who cannot ask gets everything, and so everything is asked for.
-            return self.reflected_to(to).any(|from| !from.speaks(rtc));
+            return self.reflected_to(to).any(|from| from.link.is_some() && !from.speaks(rtc));
         }
         if membership.origin_as() != Some(self.own.as_number) {
             return false;
@@ -270,6 +275,7 @@ impl Tables {
         match &to.policy {
             Policy::Site(site) => site.accepted_targets.contains(&target),
             Policy::Internal { .. } | Policy::Core { .. } => self.interest.contains(&target),
+            Policy::Customer(_) => false,
         }
     }
 }
@@ -278,7 +284,7 @@ impl Tables {
 const fn client(policy: &Policy) -> Option<bool> {
     match policy {
         Policy::Internal { client } => Some(*client),
-        Policy::Site(_) | Policy::Core { .. } => None,
+        Policy::Site(_) | Policy::Core { .. } | Policy::Customer(_) => None,
     }
 }
 

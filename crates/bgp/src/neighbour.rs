@@ -1,7 +1,11 @@
 //! One neighbour as the routing tables see it: its policy, what it sent, what it is owed.
 //!
 //! The connection is elsewhere ([`crate::session`]); here a neighbour either has a [`Link`], with
-//! what was agreed on, or none. Without one it has no routes, was told nothing and is owed nothing.
+//! what was agreed on, or none. Without one it was told nothing and is owed nothing, and has no
+//! routes but those that outlived their session ([`crate::graceful_restart`]).
+//!
+//! A route is known here by the name that the neighbour gave it: for a router inside a VRF that is
+//! the prefix alone ([`VpnPrefix::plain`]).
 //!
 //! Standards: none of its own; see [`crate::policy`], [`crate::adj_out`] and
 //! [`crate::membership`].
@@ -13,6 +17,8 @@ use base::{Duration, Instant, RouterId};
 
 use crate::adj_out::AdjOut;
 use crate::config;
+use crate::customer::Heard;
+use crate::graceful_restart::{GracefulRestart, Stale};
 use crate::membership::Asked;
 use crate::policy::{Policy, RejectReason};
 use crate::route::{Family, FamilySet, VpnPrefix};
@@ -22,9 +28,9 @@ use crate::session::Negotiated;
 /// and still finite.
 pub const ROUTES_MAX: usize = 2_000_000;
 
-/// How often a site may announce each of its routes within [`CHANGES_WINDOW`]: far more than repairs
-/// and restarts take, and so little that one site cannot use up the labels of all others, each of
-/// which rests for a while after use.
+/// How often a router outside the trust boundary may announce each of its routes within
+/// [`CHANGES_WINDOW`]: far more than repairs and restarts take, and so little that one site cannot
+/// use up the labels of all others, each of which rests for a while after use.
 pub const CHANGES_PER_ROUTE: u64 = 20;
 
 /// See [`CHANGES_PER_ROUTE`].
@@ -42,6 +48,8 @@ pub struct Link {
     pub four_octet_as: bool,
     /// The neighbour's BGP identifier.
     pub router_id: RouterId,
+    /// What outlives the session, and for how long.
+    pub graceful_restart: Option<GracefulRestart>,
 }
 
 impl From<&Negotiated> for Link {
@@ -50,6 +58,7 @@ impl From<&Negotiated> for Link {
             families: negotiated.families,
             four_octet_as: negotiated.four_octet_as,
             router_id: negotiated.peer_router_id,
+            graceful_restart: negotiated.graceful_restart,
         }
     }
 }
@@ -79,6 +88,10 @@ pub(crate) struct Neighbour {
     pub(crate) received: BTreeSet<VpnPrefix>,
     /// The memberships that it announced.
     pub(crate) asked: Asked,
+    /// What of all that outlived its session; never empty.
+    pub(crate) stale: Option<Stale>,
+    /// What it announced from inside a VRF, and where that stands.
+    pub(crate) heard: Heard,
     /// Families whose End-of-RIB it has not sent yet.
     pub(crate) ends_awaited: FamilySet,
     pub(crate) out: AdjOut,
@@ -97,6 +110,8 @@ impl Neighbour {
             link: None,
             received: BTreeSet::new(),
             asked: Asked::default(),
+            stale: None,
+            heard: Heard::default(),
             ends_awaited: FamilySet::EMPTY,
             out: AdjOut::default(),
             counters: Counters::default(),
@@ -113,11 +128,13 @@ impl Neighbour {
     ) -> Result<(), RejectReason> {
         self.counters.announcements_received += 1;
         let routes_max = self.routes_max();
-        if !self.received.contains(&key) {
-            if self.received.len() >= routes_max {
+        if !self.received.contains(&key) || self.is_stale(key) {
+            // What it announced before a restart does not count against what it announces after.
+            if self.received.len() - self.stale_routes() >= routes_max {
                 return Err(RejectReason::TooManyRoutes);
             }
             self.received.insert(key);
+            self.forget_stale(key);
         }
         let (since, changes) = &mut self.changes;
         if now.since(*since) >= CHANGES_WINDOW {
@@ -125,10 +142,32 @@ impl Neighbour {
         }
         *changes += 1;
         let changes_max = CHANGES_PER_ROUTE.saturating_mul(routes_max as u64);
-        if matches!(self.policy, Policy::Site(_)) && *changes > changes_max {
+        let limited = matches!(self.policy, Policy::Site(_) | Policy::Customer(_));
+        if limited && *changes > changes_max {
             return Err(RejectReason::TooManyChanges);
         }
         Ok(())
+    }
+
+    /// Whether it is a router inside a VRF.
+    pub(crate) const fn is_customer(&self) -> bool {
+        matches!(self.policy, Policy::Customer(_))
+    }
+
+    /// Whether it is its own next hop, at the other end of an uplink.
+    pub(crate) const fn is_uplink(&self) -> bool {
+        matches!(self.policy, Policy::Site(_) | Policy::Core { .. })
+    }
+
+    /// The family in which it announces a route of this name.
+    pub(crate) const fn family_of(&self, key: VpnPrefix) -> Family {
+        if self.is_customer() { Family::unicast(key.prefix) } else { Family::vpn(key.prefix) }
+    }
+
+    /// Its BGP identifier, as long as it has a session or routes that outlived one.
+    pub(crate) fn router_id(&self) -> Option<RouterId> {
+        let link = self.link.map(|link| link.router_id);
+        link.or_else(|| self.stale.as_ref().map(|stale| stale.router_id))
     }
 
     /// Whether the family is spoken on an established session.
@@ -139,6 +178,7 @@ impl Neighbour {
     pub(crate) const fn routes_max(&self) -> usize {
         match &self.policy {
             Policy::Site(site) => site.max_routes,
+            Policy::Customer(customer) => customer.max_routes,
             Policy::Internal { .. } | Policy::Core { .. } => ROUTES_MAX,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Inside the AS the IGP says so: whoever drives the speaker hands over the complete set with
 //! metrics whenever it changes. A neighbour on an uplink is its own next hop, reached over the very
-//! link of its session: it is reachable while that session is established.
+//! link of its session: it is reachable while that session is established. The next hops of routers
+//! inside VRFs are not here: their addresses mean something in their VRF alone.
 //!
 //! Standards: RFC 4271 §9.1.2.1 (resolvability), §9.1.2.2 e (metric).
 //! Not implemented: resolving one BGP route by another.

@@ -6,15 +6,16 @@
 //!
 //! Standards: RFC 4271 §4.2 and §6.2, RFC 5492 (capabilities), RFC 4760 §8, RFC 2918 §2, RFC 6793
 //! §3 and §4 (four-octet AS), RFC 6286 (identifier), RFC 7607 (AS 0), RFC 9072 (extended parameter
-//! length, read only: what this speaker offers always fits).
-//! Not implemented: every other capability, RFC 8950 (IPv6 next hops for IPv4) and RFC 4724
-//! (graceful restart) among them.
+//! length, read only: what this speaker offers always fits), RFC 4724 §3 (see
+//! [`crate::graceful_restart`]).
+//! Not implemented: every other capability, RFC 8950 (IPv6 next hops for IPv4) among them.
 
 use core::net::Ipv4Addr;
 
 use base::{AsNumber, RouterId};
 
 use crate::codepoints::{AS_TRANS, VERSION, afi_safi, capability, family, message_type, parameter};
+use crate::graceful_restart::GracefulRestart;
 use crate::message;
 use crate::notification::{ErrorCode, Notification, OpenSubcode};
 use crate::route::{Family, FamilySet};
@@ -37,6 +38,8 @@ pub struct Open {
     pub route_refresh: bool,
     /// Whether it writes AS numbers in four octets.
     pub four_octet_as: bool,
+    /// What it says about its restarts, and about those of others that it outlives.
+    pub graceful_restart: Option<GracefulRestart>,
     /// Capability codes that this speaker does not use, in order of appearance.
     pub other_capabilities: Vec<u8>,
 }
@@ -48,6 +51,7 @@ struct Capabilities {
     multiprotocol: bool,
     route_refresh: bool,
     four_octet_as: Option<AsNumber>,
+    graceful_restart: Option<GracefulRestart>,
     other: Vec<u8>,
 }
 
@@ -95,6 +99,7 @@ pub fn decode(body: &[u8]) -> Result<Open, Notification> {
         families,
         route_refresh: capabilities.route_refresh,
         four_octet_as: capabilities.four_octet_as.is_some(),
+        graceful_restart: capabilities.graceful_restart,
         other_capabilities: capabilities.other,
     })
 }
@@ -160,6 +165,11 @@ fn read_capabilities(mut bytes: &[u8], out: &mut Capabilities) -> Option<()> {
                 capability::MULTIPROTOCOL | capability::ROUTE_REFRESH | capability::FOUR_OCTET_AS,
                 _,
             ) => return None,
+            // RFC 4724 §3: of several, the last counts. One that cannot be read is as good as none:
+            // the session does without.
+            (capability::GRACEFUL_RESTART, value) => {
+                out.graceful_restart = GracefulRestart::decode(value);
+            }
             _ => out.other.push(code),
         }
     }
@@ -179,6 +189,9 @@ impl Open {
         if self.four_octet_as {
             capabilities.extend_from_slice(&[capability::FOUR_OCTET_AS, 4]);
             capabilities.extend_from_slice(&self.local_as.0.to_be_bytes());
+        }
+        if let Some(restart) = &self.graceful_restart {
+            restart.encode(&mut capabilities);
         }
         let two_octet_as = u16::try_from(self.local_as.0).unwrap_or(AS_TRANS);
         let start = message::begin(message_type::OPEN, out);

@@ -7,7 +7,8 @@
 //!
 //! The way out is [`Policy::offer`]: whether a path is offered to a neighbour, with which next hop
 //! and label ([`Relabel`]) and which changes to its attributes ([`Transform`]). Both are small
-//! values; the attributes themselves are only built when an update is written.
+//! values; the attributes themselves are only built when an update is written. A router inside a VRF
+//! is offered no VPN route; what it is told is in [`crate::customer`].
 //!
 //! Standards: RFC 4271 §5.1 (attributes towards other ASes), §6.3 (first AS, next hop), §9.1.2
 //! (AS loop), RFC 4364 §10 option B, RFC 4456 §6 and §8 (reflection, loops), RFC 4360 §6
@@ -16,11 +17,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{AsNumber, Label, LabelSpace, PortId, RouteTarget, RouterId};
+use base::{AsNumber, Label, LabelSpace, PortId, Prefix, RouteTarget, RouterId, VrfId};
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::config::{Neighbour, NeighbourKind};
+use crate::config::{CustomerFilter, Neighbour, NeighbourKind};
 use crate::labels::LabelBinding;
 use crate::rib::{Path, Source};
 use crate::route::{AsSegment, LabelledNextHop, PathAttributes, VpnPrefix};
@@ -46,6 +47,10 @@ const SEGMENT_MAX: usize = 255;
 pub enum RejectReason {
     /// The plan does not give this prefix with this route distinguisher to the site.
     PrefixNotOfSite,
+    /// The plan does not give this prefix to the router inside the VRF.
+    PrefixNotOfCustomer,
+    /// The VRF that it was heard in is not there.
+    NoVrf,
     /// It carries a route target that the plan does not give to the site.
     TargetNotAllowed,
     /// It carries no route target: no VRF could import it.
@@ -68,6 +73,8 @@ pub enum RejectReason {
     NextHopNotPeer,
     /// It leads to this router itself (RFC 4271 §6.3).
     NextHopSelf,
+    /// Its next hop is of another address family than its prefix.
+    NextHopFamily,
     /// Nothing leads to its next hop.
     NextHopUnreachable,
     /// Its label is a reserved one that no route may use (RFC 7274).
@@ -92,6 +99,8 @@ impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PrefixNotOfSite => "prefix is not the site's",
+            Self::PrefixNotOfCustomer => "prefix is not one that this router may announce",
+            Self::NoVrf => "its VRF is not configured",
             Self::TargetNotAllowed => "route target is not allowed for the site",
             Self::NoTarget => "no route target",
             Self::TooManyRoutes => "too many routes",
@@ -103,6 +112,7 @@ impl fmt::Display for RejectReason {
             Self::FirstAs => "path does not begin with the neighbour's AS",
             Self::NextHopNotPeer => "next hop is not the neighbour",
             Self::NextHopSelf => "next hop is this router",
+            Self::NextHopFamily => "next hop is of another address family",
             Self::NextHopUnreachable => "next hop is unreachable",
             Self::ReservedLabel => "label is reserved",
             Self::Malformed => "malformed update",
@@ -142,6 +152,8 @@ pub enum Policy {
         /// Additional prepending.
         prepend: u8,
     },
+    /// See [`NeighbourKind::Customer`].
+    Customer(CustomerFilter),
 }
 
 /// What a site may announce and is told.
@@ -187,7 +199,7 @@ pub enum Relabel {
     /// Both as received.
     Unchanged,
     /// Next hop self, the VRF's own label.
-    Own(IpAddr),
+    Own(LabelledNextHop),
     /// Next hop self, the label that stands for `binding` in `space`.
     Bind {
         /// The own address towards that neighbour.
@@ -211,8 +223,12 @@ pub struct Offer {
 /// Where a path comes from, as far as its way out asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
-    /// An own VRF; whether this is the route distinguisher under which the neighbour hears of it.
+    /// An own VRF, or a router inside it.
     Vrf {
+        /// The VRF.
+        vrf: VrfId,
+        /// Its label.
+        label: Label,
         /// Whether the route distinguisher is the one for this neighbour.
         rd_fits: bool,
     },
@@ -239,7 +255,7 @@ impl Policy {
         match kind {
             NeighbourKind::Internal { client } => Self::Internal { client: *client },
             &NeighbourKind::Core { local_pref, prepend } => Self::Core { local_pref, prepend },
-            NeighbourKind::Customer(_) => Self::Core { local_pref: 0, prepend: 0 },
+            NeighbourKind::Customer(filter) => Self::Customer(filter.clone()),
             NeighbourKind::Site(filter) => {
                 let mut accept: BTreeMap<VpnPrefix, BTreeSet<RouteTarget>> = BTreeMap::new();
                 for entry in &filter.accept {
@@ -264,6 +280,7 @@ impl Policy {
             Self::Internal { .. } => attributes.local_pref.unwrap_or(LOCAL_PREF_DEFAULT),
             Self::Site(site) => site.local_pref,
             Self::Core { local_pref, .. } => *local_pref,
+            Self::Customer(_) => LOCAL_PREF_DEFAULT,
         }
     }
 
@@ -287,7 +304,7 @@ impl Policy {
                     return Err(RejectReason::ClusterLoop);
                 }
             }
-            Self::Site(_) | Self::Core { .. } => {
+            Self::Site(_) | Self::Core { .. } | Self::Customer(_) => {
                 let first = match attributes.as_path.first() {
                     Some(AsSegment::Sequence(numbers)) => numbers.first(),
                     Some(AsSegment::Set(_)) | None => None,
@@ -316,6 +333,9 @@ impl Policy {
         attributes: &PathAttributes,
         to: LabelledNextHop,
     ) -> Result<(), RejectReason> {
+        if let Self::Customer(filter) = self {
+            return check_customer_route(filter, neighbour, key.prefix, to.next_hop);
+        }
         if Some(to.next_hop) == own.loopback || to.next_hop == neighbour.local_address {
             return Err(RejectReason::NextHopSelf);
         }
@@ -326,7 +346,7 @@ impl Policy {
             return Err(RejectReason::ReservedLabel);
         }
         match self {
-            Self::Internal { .. } | Self::Core { .. } => Ok(()),
+            Self::Internal { .. } | Self::Core { .. } | Self::Customer(_) => Ok(()),
             Self::Site(site) => {
                 let allowed = site.accept.get(&key).ok_or(RejectReason::PrefixNotOfSite)?;
                 let mut targets = attributes.route_targets().peekable();
@@ -357,7 +377,7 @@ impl Policy {
         path: &Path,
     ) -> Option<Offer> {
         if path.source == Source::Neighbour(neighbour.id)
-            || origin == (Provenance::Vrf { rd_fits: false })
+            || matches!(origin, Provenance::Vrf { rd_fits: false, .. })
             || !self.communities_allow(&path.attributes)
         {
             return None;
@@ -368,10 +388,11 @@ impl Policy {
                 internal_offer(*client, next_hop, origin, path)
             }
             Self::Core { prepend, .. } => match origin {
-                Provenance::Vrf { .. } => Some(Offer {
-                    transform: Transform::External { prepend: *prepend },
-                    relabel: Relabel::Own(neighbour.local_address),
-                }),
+                Provenance::Vrf { label, .. } => {
+                    let next_hop = neighbour.local_address;
+                    let relabel = Relabel::Own(LabelledNextHop { next_hop, label });
+                    Some(Offer { transform: Transform::External { prepend: *prepend }, relabel })
+                }
                 Provenance::External | Provenance::Internal { .. } => None,
             },
             Self::Site(site) => {
@@ -380,9 +401,11 @@ impl Policy {
                 if !wanted || path.attributes.as_path_contains(neighbour.as_number) {
                     return None;
                 }
-                let binding = match path.source {
-                    Source::Vrf(vrf) => LabelBinding::Vrf(vrf),
-                    Source::Neighbour(_) => LabelBinding::Swap(path.to),
+                let binding = match origin {
+                    Provenance::Vrf { vrf, .. } => LabelBinding::Vrf(vrf),
+                    Provenance::External | Provenance::Internal { .. } => {
+                        LabelBinding::Swap(path.to)
+                    }
                 };
                 let space = LabelSpace::Port(site.port);
                 let next_hop = neighbour.local_address;
@@ -391,16 +414,42 @@ impl Policy {
                     relabel: Relabel::Bind { next_hop, space, binding },
                 })
             }
+            Self::Customer(_) => None,
         }
     }
 
-    fn communities_allow(&self, attributes: &PathAttributes) -> bool {
+    /// Whether the well-known communities (RFC 1997) allow to send a route to this neighbour.
+    #[must_use]
+    pub fn communities_allow(&self, attributes: &PathAttributes) -> bool {
         !attributes.communities.iter().any(|&community| match community {
             NO_ADVERTISE => true,
             NO_EXPORT | NO_EXPORT_SUBCONFED => !self.is_internal(),
             _ => false,
         })
     }
+}
+
+/// RFC 4364 §10 option A: exactly what the plan says, over the attachment that it came from. An
+/// IPv6 next hop may be any address there, because the session runs over IPv4.
+fn check_customer_route(
+    filter: &CustomerFilter,
+    neighbour: &Neighbour,
+    prefix: Prefix,
+    next_hop: IpAddr,
+) -> Result<(), RejectReason> {
+    if next_hop == neighbour.local_address || Some(next_hop) == filter.local_v6.map(IpAddr::V6) {
+        return Err(RejectReason::NextHopSelf);
+    }
+    match (prefix, next_hop) {
+        (Prefix::V4(_), IpAddr::V6(_)) | (Prefix::V6(_), IpAddr::V4(_)) => {
+            return Err(RejectReason::NextHopFamily);
+        }
+        (Prefix::V4(_), IpAddr::V4(_)) if next_hop != neighbour.address => {
+            return Err(RejectReason::NextHopNotPeer);
+        }
+        (Prefix::V4(_), IpAddr::V4(_)) | (Prefix::V6(_), IpAddr::V6(_)) => {}
+    }
+    if filter.accept.contains(&prefix) { Ok(()) } else { Err(RejectReason::PrefixNotOfCustomer) }
 }
 
 fn internal_offer(
@@ -411,8 +460,9 @@ fn internal_offer(
 ) -> Option<Offer> {
     let internal = Transform::Internal { local_pref: path.local_pref };
     match origin {
-        Provenance::Vrf { .. } => {
-            Some(Offer { transform: internal, relabel: Relabel::Own(next_hop) })
+        Provenance::Vrf { label, .. } => {
+            let relabel = Relabel::Own(LabelledNextHop { next_hop, label });
+            Some(Offer { transform: internal, relabel })
         }
         Provenance::External => {
             let (space, binding) = (LabelSpace::Platform, LabelBinding::Swap(path.to));
@@ -543,7 +593,8 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 0, 1));
     const CLIENT: Provenance = Provenance::Internal { client: true, router_id: OWN.router_id };
     const PEER: Provenance = Provenance::Internal { client: false, router_id: OWN.router_id };
-    const LOCAL: Provenance = Provenance::Vrf { rd_fits: true };
+    const LABEL: Label = Label::FIRST_FREE;
+    const LOCAL: Provenance = Provenance::Vrf { vrf: VrfId(0), label: LABEL, rd_fits: true };
 
     fn path(source: Source, attributes: PathAttributes) -> Path {
         let next_hop = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 3));
@@ -610,8 +661,9 @@ mod tests {
         assert_eq!(offered(core(), Provenance::External, &heard), None);
         let local = path(Source::Vrf(VrfId(0)), received());
         let offer = offered(core(), LOCAL, &local).unwrap();
-        assert_eq!(offer.relabel, Relabel::Own(HERE));
-        assert_eq!(offered(core(), Provenance::Vrf { rd_fits: false }, &local), None);
+        assert_eq!(offer.relabel, Relabel::Own(LabelledNextHop { next_hop: HERE, label: LABEL }));
+        let elsewhere = Provenance::Vrf { vrf: VrfId(0), label: LABEL, rd_fits: false };
+        assert_eq!(offered(core(), elsewhere, &local), None);
 
         let Relabel::Bind { next_hop, space, binding } =
             offered(site(), CLIENT, &heard).unwrap().relabel

@@ -9,7 +9,7 @@
 //!
 //! Standards: RFC 4271 §3.2, §9.1 (phases 1 and 2), RFC 4364 §4.1 (routes with different route
 //! distinguishers are never compared here; VRFs do that).
-//! Not implemented: keeping routes over a restart of the peer (RFC 4724).
+//! Not implemented: none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

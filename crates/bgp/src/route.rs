@@ -39,6 +39,24 @@ impl Family {
         Self::VpnIpv6,
         Self::RouteTargetConstrain,
     ];
+
+    /// The family of VPN routes that carries the prefix.
+    #[must_use]
+    pub const fn vpn(prefix: Prefix) -> Self {
+        match prefix {
+            Prefix::V4(_) => Self::VpnIpv4,
+            Prefix::V6(_) => Self::VpnIpv6,
+        }
+    }
+
+    /// The family of plain routes that carries the prefix.
+    #[must_use]
+    pub const fn unicast(prefix: Prefix) -> Self {
+        match prefix {
+            Prefix::V4(_) => Self::Ipv4Unicast,
+            Prefix::V6(_) => Self::Ipv6Unicast,
+        }
+    }
 }
 
 /// A set of address families.
@@ -48,6 +66,12 @@ pub struct FamilySet(u8);
 impl FamilySet {
     /// No family.
     pub const EMPTY: Self = Self(0);
+
+    /// Every family.
+    pub const ALL: Self = Self(31);
+
+    /// The families that a router inside a VRF may speak: the ones without route distinguishers.
+    pub const UNICAST: Self = Self::EMPTY.with(Family::Ipv4Unicast).with(Family::Ipv6Unicast);
 
     const fn bit(family: Family) -> u8 {
         match family {
@@ -75,6 +99,12 @@ impl FamilySet {
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    /// The families of this set that are not in the other.
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether there is no family in the set.
@@ -116,8 +146,20 @@ pub struct VpnPrefix {
     pub prefix: Prefix,
 }
 
+impl VpnPrefix {
+    /// The prefix as a router inside the VRF knows it: there is no route distinguisher yet, or no
+    /// more; its place is held by zeros.
+    #[must_use]
+    pub const fn plain(prefix: Prefix) -> Self {
+        Self { rd: RouteDistinguisher([0; 8]), prefix }
+    }
+}
+
 impl fmt::Display for VpnPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::plain(self.prefix) {
+            return self.prefix.fmt(f);
+        }
         write!(f, "{} {}", self.rd, self.prefix)
     }
 }

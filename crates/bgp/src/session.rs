@@ -14,8 +14,8 @@
 //! Standards: RFC 4271 §4.4, §6.2, §6.5, §8 and §10 (timers, jitter), RFC 5492 §3, RFC 2918 §4,
 //! RFC 6286 §2, RFC 6608.
 //! Not implemented: connection collision detection (RFC 4271 §6.8): one side of each session is
-//! configured as passive, and of two connections the owner of the sockets keeps one; RFC 4724;
-//! RFC 9687 (send hold timer).
+//! configured as passive, and of two connections the owner of the sockets keeps one; RFC 9687 (send
+//! hold timer).
 
 use core::fmt;
 use core::mem;
@@ -27,6 +27,7 @@ use base::{AsNumber, Deadline, Duration, Instant, Rng, RouterId};
 use crate::error::Verdict;
 pub use crate::fsm::State;
 use crate::fsm::{Action, Input, transition};
+use crate::graceful_restart::GracefulRestart;
 use crate::message::{self, HEADER_LEN, Kind};
 use crate::notification::{CeaseSubcode, ErrorCode, FsmSubcode, Notification, OpenSubcode};
 use crate::open::{self, Open};
@@ -67,6 +68,8 @@ pub struct Config {
     pub families: Vec<Family>,
     /// Whether the peer is to connect.
     pub passive: bool,
+    /// Whether to offer that the peer's routes outlive its restart (RFC 4724).
+    pub graceful_restart: bool,
 }
 
 /// What both sides agreed on.
@@ -82,6 +85,9 @@ pub struct Negotiated {
     pub four_octet_as: bool,
     /// The peer's identifier.
     pub peer_router_id: RouterId,
+    /// What the peer says about its restarts, as far as families of this session go; `None` where
+    /// one of both does not speak of it.
+    pub graceful_restart: Option<GracefulRestart>,
 }
 
 /// Why a session ended, or was not made.
@@ -600,6 +606,7 @@ impl Core {
             families: self.families,
             route_refresh: true,
             four_octet_as: true,
+            graceful_restart: self.config.graceful_restart.then_some(GracefulRestart::HELPER),
             other_capabilities: Vec::new(),
         };
         open.encode(&mut self.transmit);
@@ -744,5 +751,9 @@ fn negotiate(config: &Config, offered: FamilySet, open: &Open) -> Result<Negotia
         hold_time: open.hold_time.min(config.hold_time),
         four_octet_as: open.four_octet_as,
         peer_router_id: open.router_id,
+        graceful_restart: open
+            .graceful_restart
+            .filter(|_| config.graceful_restart)
+            .map(|restart| restart.limited_to(families)),
     })
 }

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use base::{Deadline, Instant, Label, LabelSpace, Prefix, RouteTarget, RouterId, VrfId};
 use core::net::{IpAddr, Ipv4Addr};
 
-use crate::adj_out::{AdjOut, BATCH_WINDOW, Sent, family_of};
+use crate::adj_out::{AdjOut, BATCH_WINDOW, Sent};
 use crate::config::NeighbourId;
-use crate::decision::{self, Candidate};
+use crate::decision::{self, Candidate, Nearness};
 use crate::error::{AttributeFault, Verdict};
 use crate::instance::Output;
 use crate::labels::LabelTable;
@@ -28,9 +28,9 @@ use crate::next_hop::NextHops;
 use crate::nlri::{Nlri, Routes, VpnNlri};
 use crate::policy::{Identity, Offer, Policy, Provenance, RejectReason, Relabel};
 use crate::rib::{Path, Rib, Source};
-use crate::route::{Family, LabelledNextHop, PathAttributes, VpnPrefix};
+use crate::route::{Family, FamilySet, LabelledNextHop, PathAttributes, VpnPrefix};
 use crate::update::Update;
-use crate::vrf::{VrfPath, VrfTable, choose};
+use crate::vrf::{VrfPath, VrfTable, Way, choose};
 
 /// The tables of one speaker.
 #[derive(Debug)]
@@ -49,9 +49,9 @@ pub(crate) struct Tables {
 }
 
 /// What all routes of one announcement have in common.
-struct Announced<'a> {
-    next_hop: IpAddr,
-    attributes: &'a Arc<PathAttributes>,
+pub(crate) struct Announced<'a> {
+    pub(crate) next_hop: IpAddr,
+    pub(crate) attributes: &'a Arc<PathAttributes>,
     verdict: Result<(), RejectReason>,
 }
 
@@ -75,15 +75,20 @@ impl Tables {
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
         neighbour.link = Some(link);
         neighbour.ends_awaited = link.families;
-        neighbour.out = AdjOut::established(link.families);
+        if neighbour.is_customer() && link.graceful_restart.is_none() {
+            // RFC 4724 §2 makes End-of-RIB nobody's duty who does not speak of restarts.
+            neighbour.ends_awaited = FamilySet::EMPTY;
+        }
+        neighbour.out = AdjOut::established(link.families, neighbour.is_customer());
         if link.families.contains(Family::RouteTargetConstrain) {
             neighbour.out.waits_for_memberships = Some(now + END_OF_RIB_WAIT);
         }
         let address = neighbour.config.address;
-        if !neighbour.config.kind.is_internal() {
+        if neighbour.is_uplink() {
             self.next_hops.add_direct(address);
             self.decide_next_hop(now, address);
         }
+        self.resume(now, id, &link);
         self.owe_all_memberships(now, id);
         self.tell_default_membership(now);
         if let Some(neighbour) = self.neighbours.get_mut(&id) {
@@ -91,16 +96,25 @@ impl Tables {
         }
     }
 
-    /// A session went down: what came over it is void, and so is what was sent.
-    pub(crate) fn handle_down(&mut self, now: Instant, id: NeighbourId) {
+    /// A session went down: what came over it is void, and so is what was sent. Where no more is
+    /// known than that the connection is `lost`, its routes may be kept for a while.
+    pub(crate) fn handle_down(&mut self, now: Instant, id: NeighbourId, lost: bool) {
+        // RFC 4724 §4.2: what a second loss finds stale is not kept any longer.
+        self.drop_stale(now, id, FamilySet::ALL);
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
-        if neighbour.link.take().is_none() {
-            return;
+        let Some(link) = neighbour.link.take() else { return };
+        if lost {
+            neighbour.retain(now, &link);
         }
+        let stale = neighbour.stale.as_ref();
+        let keeps_memberships = stale.is_some_and(|stale| !stale.memberships.is_empty());
+        let void = match stale {
+            Some(stale) => neighbour.received.difference(&stale.routes).copied().collect(),
+            None => core::mem::take(&mut neighbour.received),
+        };
         let out = core::mem::take(&mut neighbour.out);
-        let received = core::mem::take(&mut neighbour.received);
         let address = neighbour.config.address;
-        let internal = neighbour.config.kind.is_internal();
+        let uplink = neighbour.is_uplink();
         for (_, sent) in out.sent {
             self.let_go(now, sent);
         }
@@ -109,12 +123,13 @@ impl Tables {
                 self.rib.attributes.release(&sent.attributes);
             }
         }
-        self.forget_memberships(now, id);
-        for key in received {
-            self.rib.remove(key, Source::Neighbour(id));
-            self.decide(now, key, Source::Neighbour(id));
+        if !keeps_memberships {
+            self.forget_memberships(now, id);
         }
-        if !internal {
+        for key in void {
+            self.forget(now, id, key);
+        }
+        if uplink {
             self.next_hops.remove_direct(address);
             self.decide_next_hop(now, address);
         }
@@ -129,6 +144,7 @@ impl Tables {
             neighbour.out.waits_for_memberships = None;
             neighbour.announce(now);
         }
+        self.drop_stale(now, id, FamilySet::EMPTY.with(family));
     }
 
     /// A neighbour wants everything again.
@@ -182,10 +198,16 @@ impl Tables {
     }
 
     fn handle_withdrawn(&mut self, now: Instant, id: NeighbourId, nlri: Nlri<'_>) {
+        let customer = self.neighbours.get(&id).is_some_and(Neighbour::is_customer);
         match nlri.routes() {
-            Routes::Vpn(routes) => {
+            Routes::Vpn(routes) if !customer => {
                 for route in routes.flatten() {
                     self.withdraw(now, id, route.key);
+                }
+            }
+            Routes::Unicast(routes) if customer => {
+                for prefix in routes.flatten() {
+                    self.withdraw(now, id, VpnPrefix::plain(prefix));
                 }
             }
             Routes::Membership(routes) => {
@@ -193,7 +215,7 @@ impl Tables {
                     self.withdraw_membership(now, id, membership);
                 }
             }
-            Routes::Unicast(_) => {}
+            Routes::Vpn(_) | Routes::Unicast(_) => {}
         }
     }
 
@@ -204,10 +226,16 @@ impl Tables {
         nlri: Nlri<'_>,
         announced: &Announced<'_>,
     ) -> Result<(), RejectReason> {
+        let customer = self.neighbours.get(&id).is_some_and(Neighbour::is_customer);
         match nlri.routes() {
-            Routes::Vpn(routes) => {
+            Routes::Vpn(routes) if !customer => {
                 for route in routes.flatten() {
                     self.announce(now, id, route, announced)?;
+                }
+            }
+            Routes::Unicast(routes) if customer => {
+                for prefix in routes.flatten() {
+                    self.hear(now, id, prefix, announced)?;
                 }
             }
             Routes::Membership(routes) => {
@@ -223,7 +251,7 @@ impl Tables {
                     }
                 }
             }
-            Routes::Unicast(_) => {}
+            Routes::Vpn(_) | Routes::Unicast(_) => {}
         }
         Ok(())
     }
@@ -265,7 +293,19 @@ impl Tables {
     fn withdraw(&mut self, now: Instant, id: NeighbourId, key: VpnPrefix) {
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
         neighbour.counters.withdrawals_received += 1;
-        if neighbour.received.remove(&key) {
+        if neighbour.received.contains(&key) {
+            self.forget(now, id, key);
+        }
+    }
+
+    /// Forgets a route that the neighbour announced.
+    pub(crate) fn forget(&mut self, now: Instant, id: NeighbourId, key: VpnPrefix) {
+        let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
+        neighbour.received.remove(&key);
+        neighbour.forget_stale(key);
+        if neighbour.is_customer() {
+            self.forget_heard(now, id, key.prefix);
+        } else {
             self.rib.remove(key, Source::Neighbour(id));
             self.decide(now, key, Source::Neighbour(id));
         }
@@ -275,8 +315,11 @@ impl Tables {
     pub(crate) fn check_again(&mut self, now: Instant, id: NeighbourId) {
         let source = Source::Neighbour(id);
         let keys: Vec<VpnPrefix> = match self.neighbours.get(&id) {
-            Some(neighbour) => neighbour.received.iter().copied().collect(),
-            None => return,
+            // What was heard in a VRF is checked when the VRFs are as configured.
+            Some(neighbour) if !neighbour.is_customer() => {
+                neighbour.received.iter().copied().collect()
+            }
+            Some(_) | None => return,
         };
         for key in keys {
             let Some(neighbour) = self.neighbours.get(&id) else { return };
@@ -320,7 +363,7 @@ impl Tables {
             return None;
         }
         let mut candidate = Candidate {
-            local: true,
+            nearness: Nearness::Attached,
             attributes: &path.attributes,
             local_pref: path.local_pref,
             external: false,
@@ -334,11 +377,13 @@ impl Tables {
             Source::Vrf(vrf) => candidate.vrf = vrf.0,
             Source::Neighbour(id) => {
                 let neighbour = self.neighbours.get(&id)?;
-                candidate.local = false;
                 candidate.external = !neighbour.config.kind.is_internal();
-                candidate.metric = self.next_hops.metric(path.to.next_hop)?;
-                candidate.router_id = neighbour.link?.router_id;
+                candidate.router_id = neighbour.router_id()?;
                 candidate.peer = neighbour.config.address;
+                if !neighbour.is_customer() {
+                    candidate.nearness = Nearness::Away;
+                    candidate.metric = self.next_hops.metric(path.to.next_hop)?;
+                }
             }
         }
         Some(candidate)
@@ -393,7 +438,7 @@ impl Tables {
 
     /// Every neighbour that speaks the family is owed the prefix.
     pub(crate) fn mark(&mut self, now: Instant, key: VpnPrefix) {
-        let family = family_of(key);
+        let family = Family::vpn(key.prefix);
         let gone = self.rib.entry(key).is_none_or(|entry| entry.best().is_none());
         let mut stale = Vec::new();
         for (&id, neighbour) in &self.neighbours {
@@ -405,7 +450,7 @@ impl Tables {
             self.drop_label(now, id, key);
         }
         for neighbour in self.neighbours.values_mut() {
-            if !neighbour.speaks(family) {
+            if !neighbour.speaks(family) || neighbour.is_customer() {
                 continue;
             }
             neighbour.out.mark(key);
@@ -454,22 +499,25 @@ impl Tables {
 
     /// Whether and how the best path to a prefix is offered to a neighbour.
     pub(crate) fn offer(&self, to: &Neighbour, key: VpnPrefix) -> Option<(Offer, &Path)> {
-        if !to.speaks(family_of(key)) {
+        if !to.speaks(Family::vpn(key.prefix)) {
             return None;
         }
         let path = self.rib.entry(key)?.best()?;
+        let in_vrf = |vrf: VrfId| {
+            let table = self.vrfs.get(&vrf)?;
+            let rd_fits = table.config.rd_towards(to.config.id) == key.rd;
+            Some(Provenance::Vrf { vrf, label: table.label?, rd_fits })
+        };
         let provenance = match path.source {
-            Source::Vrf(vrf) => {
-                let rd = self.vrfs.get(&vrf)?.config.rd_towards(to.config.id);
-                Provenance::Vrf { rd_fits: rd == key.rd }
-            }
+            Source::Vrf(vrf) => in_vrf(vrf)?,
             Source::Neighbour(id) => {
                 let from = self.neighbours.get(&id)?;
                 match from.policy {
                     Policy::Internal { client } => {
-                        Provenance::Internal { client, router_id: from.link?.router_id }
+                        Provenance::Internal { client, router_id: from.router_id()? }
                     }
                     Policy::Site(_) | Policy::Core { .. } => Provenance::External,
+                    Policy::Customer(_) => in_vrf(from.heard.vrf()?)?,
                 }
             }
         };
@@ -478,14 +526,15 @@ impl Tables {
     }
 
     /// Chooses the paths of VRFs again where that was put off, and tells the driver what changed.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, now: Instant) {
         while let Some((id, prefix)) = self.vrfs_dirty.pop_first() {
             let Some(vrf) = self.vrfs.get(&id) else { continue };
-            let paths = choose(&self.vrf_candidates(vrf, prefix));
+            let paths = choose(&self.ways(vrf, prefix));
             let deliver = self.vrfs.get_mut(&id).is_some_and(|vrf| vrf.deliver(prefix, &paths));
             if deliver {
                 self.outputs.push_back(Output::Vrf { vrf: id, prefix, paths });
             }
+            self.mark_customers(now, id, prefix);
         }
         while let Some(change) = self.labels.poll_change() {
             self.outputs.push_back(Output::Label {
@@ -507,6 +556,7 @@ impl Tables {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.drop_overdue(now);
         let labels_left = self.labels.handle_timeout(now);
         for neighbour in self.neighbours.values_mut() {
             let waited = &mut neighbour.out.waits_for_memberships;
@@ -524,33 +574,34 @@ impl Tables {
             [
                 deadline(out.announce_at, "bgp updates"),
                 deadline(out.waits_for_memberships, "bgp memberships awaited"),
+                deadline(neighbour.stale.as_ref().map(|stale| stale.until), "bgp stale routes"),
             ]
         });
         due.fold(self.labels.poll_timeout(), Deadline::earlier)
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        let mut established = self.neighbours.values().filter(|n| n.link.is_some());
-        established.all(|n| n.ends_awaited.is_empty() && n.out.is_settled())
+        self.neighbours.values().all(|n| {
+            let quiet = n.link.is_none() || (n.ends_awaited.is_empty() && n.out.is_settled());
+            quiet && n.stale.is_none()
+        })
     }
 
     /// The usable ways to a prefix of a VRF.
-    pub(crate) fn vrf_candidates(
-        &self,
-        vrf: &VrfTable,
-        prefix: Prefix,
-    ) -> Vec<(VrfPath, Candidate<'_>)> {
-        let mut candidates = Vec::new();
+    pub(crate) fn ways(&self, vrf: &VrfTable, prefix: Prefix) -> Vec<Way<'_>> {
+        let mut ways = Vec::new();
         for key in vrf.keys(prefix) {
             let paths = self.rib.entry(key).map_or(&[][..], |entry| entry.paths());
-            for path in paths.iter().filter(|path| vrf.imports(path)) {
-                if let Some(candidate) = self.candidate(key, path) {
-                    let way = VrfPath { to: path.to, via: path.source, rd: key.rd };
-                    candidates.push((way, candidate));
+            for path in paths.iter().filter(|path| vrf.imports(key, path)) {
+                let Some(mut candidate) = self.candidate(key, path) else { continue };
+                if candidate.nearness == Nearness::Attached && !vrf.is_attached(path.source) {
+                    candidate.nearness = Nearness::Here;
                 }
+                let way = VrfPath { to: path.to, via: path.source, rd: key.rd };
+                ways.push(Way { way, candidate, path });
             }
         }
-        candidates
+        ways
     }
 
     /// The label that stands for a binding in a space, for one more holder.
@@ -562,9 +613,7 @@ impl Tables {
     ) -> Option<(LabelledNextHop, Option<LabelSpace>)> {
         match relabel {
             Relabel::Unchanged => Some((received, None)),
-            Relabel::Own(next_hop) => {
-                Some((LabelledNextHop { next_hop, label: received.label }, None))
-            }
+            Relabel::Own(to) => Some((to, None)),
             Relabel::Bind { next_hop, space, binding } => {
                 let label: Label = self.labels.acquire(now, space, binding)?;
                 Some((LabelledNextHop { next_hop, label }, Some(space)))

@@ -17,10 +17,10 @@ use crate::labels::LabelBinding;
 use crate::neighbour::Counters;
 use crate::nlri::Membership;
 use crate::policy::RejectReason;
-use crate::rib::Path;
+use crate::rib::{Path, Source};
 use crate::route::{FamilySet, LabelledNextHop, VpnPrefix};
 use crate::session::{self, NotUpReason};
-use crate::vrf::VrfPath;
+use crate::vrf::{VrfPath, Way};
 
 /// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,8 +29,20 @@ pub enum PathState {
     Best,
     /// Another is better by this step of the decision process.
     NotBest(Reason),
+    /// Its session is lost, and it is kept for a while: best, or not for this reason.
+    Stale(Option<Reason>),
     /// It may not or cannot be used.
     Refused(RejectReason),
+}
+
+impl PathState {
+    const fn of(reason: Option<Reason>, stale: bool) -> Self {
+        match (reason, stale) {
+            (_, true) => Self::Stale(reason),
+            (Some(reason), false) => Self::NotBest(reason),
+            (None, false) => Self::Best,
+        }
+    }
 }
 
 impl fmt::Display for PathState {
@@ -38,6 +50,8 @@ impl fmt::Display for PathState {
         match self {
             Self::Best => f.write_str("best"),
             Self::NotBest(reason) => reason.fmt(f),
+            Self::Stale(None) => f.write_str("best, stale"),
+            Self::Stale(Some(reason)) => write!(f, "{reason}, stale"),
             Self::Refused(reason) => reason.fmt(f),
         }
     }
@@ -62,6 +76,10 @@ pub struct NeighbourView<'a> {
     pub received: usize,
     /// How many of them are accepted.
     pub accepted: usize,
+    /// How many of them outlived their session and were not announced again.
+    pub stale: usize,
+    /// When those end.
+    pub stale_until: Option<Instant>,
     /// How many routes it was sent.
     pub sent: usize,
     /// What was counted about routes.
@@ -122,9 +140,13 @@ impl Instance {
     #[must_use]
     pub fn neighbour(&self, id: NeighbourId) -> Option<NeighbourView<'_>> {
         let (neighbour, peer) = (self.tables.neighbours.get(&id)?, self.peers.get(&id)?);
-        let source = crate::rib::Source::Neighbour(id);
         let accepted = neighbour.received.iter().filter(|&&key| {
-            let path = self.tables.rib.entry(key).and_then(|entry| entry.path(source));
+            let path = if neighbour.is_customer() {
+                self.tables.heard_path(id, key.prefix)
+            } else {
+                let entry = self.tables.rib.entry(key);
+                entry.and_then(|entry| entry.path(Source::Neighbour(id)))
+            };
             path.is_some_and(|path| path.refused.is_none())
         });
         Some(NeighbourView {
@@ -136,6 +158,8 @@ impl Instance {
             families: neighbour.link.map_or(FamilySet::EMPTY, |link| link.families),
             received: neighbour.received.len(),
             accepted: accepted.count(),
+            stale: neighbour.stale_routes(),
+            stale_until: neighbour.stale.as_ref().map(|stale| stale.until),
             sent: neighbour.out.sent.len(),
             counters: &neighbour.counters,
             session: peer.session.counters(),
@@ -169,8 +193,8 @@ impl Instance {
             })
             .collect();
         for ((position, _), reason) in usable.iter().zip(reasons) {
-            if let Some((_, state)) = paths.get_mut(*position) {
-                *state = reason.map_or(PathState::Best, PathState::NotBest);
+            if let Some((path, state)) = paths.get_mut(*position) {
+                *state = PathState::of(reason, self.tables.is_stale(key, path));
             }
         }
         Some(RouteView { key, paths })
@@ -186,21 +210,25 @@ impl Instance {
     pub fn vrf(&self, id: VrfId) -> Option<VrfView<'_>> {
         let table = self.tables.vrfs.get(&id)?;
         let route = |prefix| {
-            let candidates = self.tables.vrf_candidates(table, prefix);
-            let ladder: Vec<Candidate<'_>> = candidates.iter().map(|(_, c)| *c).collect();
+            let ways = self.tables.ways(table, prefix);
+            let ladder: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate).collect();
             let (_, reasons) = decision::rank(&ladder);
-            let states = reasons.into_iter().map(|r| r.map_or(PathState::Best, PathState::NotBest));
+            let states = ways.iter().zip(reasons).map(|(Way { way, path, .. }, reason)| {
+                let key = VpnPrefix { rd: way.rd, prefix };
+                (*way, PathState::of(reason, self.tables.is_stale(key, path)))
+            });
             VrfRouteView {
                 prefix,
                 delivered: table.delivered().get(&prefix).cloned().unwrap_or_default(),
-                paths: candidates.iter().map(|(path, _)| *path).zip(states).collect(),
+                paths: states.collect(),
             }
         };
         let routes = table.prefixes().map(route).collect();
         Some(VrfView { config: &table.config, label: table.label, routes })
     }
 
-    /// What a neighbour was sent: the prefix, and the next hop and label that it was told.
+    /// What a neighbour was sent: the prefix (to a router inside a VRF, without route
+    /// distinguisher), and the next hop and label that it was told.
     pub fn sent(&self, id: NeighbourId) -> impl Iterator<Item = (VpnPrefix, LabelledNextHop)> {
         let neighbour = self.tables.neighbours.get(&id);
         let sent = neighbour.into_iter().flat_map(|neighbour| &neighbour.out.sent);

@@ -8,6 +8,9 @@
 //! What a VRF exports itself it does not import. What another VRF of this router exports it does:
 //! such a path leads [`Source::Vrf`] and not over a label-switched path.
 //!
+//! What a router inside the VRF announced ([`crate::customer`]) it takes whatever the targets, and
+//! before everything else; another VRF of this router imports it by target like any route.
+//!
 //! Standards: RFC 4364 §4.1 (several route distinguishers for one prefix), §4.3.1 (import by route
 //! target), §4.3.6 (routes between VRFs of one router).
 //! Not implemented: load sharing over equal paths.
@@ -15,8 +18,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Label, Prefix, RouteDistinguisher};
+use core::iter;
+use core::ops::Bound;
 
-use crate::config::Vrf;
+use crate::config::{NeighbourId, Vrf};
 use crate::decision::{self, Candidate};
 use crate::rib::{Entry, Path, Source};
 use crate::route::{LabelledNextHop, VpnPrefix};
@@ -24,7 +29,9 @@ use crate::route::{LabelledNextHop, VpnPrefix};
 /// The most ways to one prefix that a VRF is given: one in use, one in reserve.
 pub const PATHS_MAX: usize = 2;
 
-/// One way to a prefix of a VRF.
+/// One way to a prefix of a VRF. Where `via` is a neighbour of kind
+/// [`crate::NeighbourKind::Customer`], that neighbour's attachment is the way, under no label
+/// ([`Label::IMPLICIT_NULL`]), and the next hop is an address on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VrfPath {
     /// The label to push and the next hop to send to; where `via` is a VRF, its own label.
@@ -43,6 +50,10 @@ pub(crate) struct VrfTable {
     pub(crate) label: Option<Label>,
     /// What it exports, under every route distinguisher.
     pub(crate) exported: BTreeSet<VpnPrefix>,
+    /// The prefixes of it.
+    pub(crate) own: BTreeSet<Prefix>,
+    /// The routers inside the VRF.
+    pub(crate) customers: BTreeSet<NeighbourId>,
     /// The route distinguishers under which a prefix is imported.
     rds: BTreeMap<Prefix, BTreeSet<RouteDistinguisher>>,
     /// What the driver was last told.
@@ -55,21 +66,34 @@ impl VrfTable {
             config,
             label,
             exported: BTreeSet::new(),
+            own: BTreeSet::new(),
+            customers: BTreeSet::new(),
             rds: BTreeMap::new(),
             delivered: BTreeMap::new(),
         }
     }
 
-    /// Whether the VRF imports this path.
-    pub(crate) fn imports(&self, path: &Path) -> bool {
-        path.refused.is_none()
-            && path.source != Source::Vrf(self.config.id)
-            && path.attributes.route_targets().any(|target| self.config.import.contains(&target))
+    /// Whether the VRF imports this path to a VPN prefix.
+    pub(crate) fn imports(&self, key: VpnPrefix, path: &Path) -> bool {
+        if path.refused.is_some() || path.source == Source::Vrf(self.config.id) {
+            return false;
+        }
+        if self.is_attached(path.source) {
+            // It stands under every route distinguisher of the VRF; once is enough.
+            return key.rd == self.config.rd;
+        }
+        path.attributes.route_targets().any(|target| self.config.import.contains(&target))
+    }
+
+    /// Whether it is a router inside the VRF.
+    pub(crate) fn is_attached(&self, source: Source) -> bool {
+        matches!(source, Source::Neighbour(id) if self.customers.contains(&id))
     }
 
     /// Takes note that the paths to a VPN prefix changed; whether that may matter here.
     pub(crate) fn touch(&mut self, key: VpnPrefix, entry: Option<&Entry>) -> bool {
-        let imported = entry.is_some_and(|entry| entry.paths().iter().any(|p| self.imports(p)));
+        let mut paths = entry.into_iter().flat_map(Entry::paths);
+        let imported = paths.any(|path| self.imports(key, path));
         if imported {
             self.rds.entry(key.prefix).or_default().insert(key.rd);
             return true;
@@ -92,6 +116,24 @@ impl VrfTable {
         self.rds.keys().copied()
     }
 
+    /// Every prefix that there may be a way to, the own ones included, in order from `start` on.
+    pub(crate) fn reachable(&self, start: Bound<Prefix>) -> impl Iterator<Item = Prefix> {
+        let range = (start, Bound::Unbounded);
+        let mut own = self.own.range(range).copied().peekable();
+        let mut imported = self.rds.range(range).map(|(&prefix, _)| prefix).peekable();
+        iter::from_fn(move || {
+            let next = own.peek().into_iter().chain(imported.peek()).min().copied();
+            own.next_if(|&prefix| Some(prefix) == next);
+            imported.next_if(|&prefix| Some(prefix) == next);
+            next
+        })
+    }
+
+    /// Whether there may be a way to the prefix.
+    pub(crate) fn reaches(&self, prefix: Prefix) -> bool {
+        self.own.contains(&prefix) || self.rds.contains_key(&prefix)
+    }
+
     /// What the driver was last told.
     pub(crate) const fn delivered(&self) -> &BTreeMap<Prefix, Vec<VrfPath>> {
         &self.delivered
@@ -112,20 +154,30 @@ impl VrfTable {
     }
 }
 
-/// The way to use and the way in reserve, among usable candidates.
-pub(crate) fn choose(candidates: &[(VrfPath, Candidate<'_>)]) -> Vec<VrfPath> {
-    let ladder: Vec<Candidate<'_>> = candidates.iter().map(|(_, candidate)| *candidate).collect();
-    let best = decision::best(&ladder).and_then(|position| candidates.get(position));
-    let Some((best, _)) = best else { return Vec::new() };
-    let mut chosen = vec![*best];
+/// A usable way to a prefix of a VRF, and the path that it comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) way: VrfPath,
+    pub(crate) candidate: Candidate<'a>,
+    pub(crate) path: &'a Path,
+}
+
+/// The best of several ways.
+pub(crate) fn best<'w, 'a>(ways: &'w [Way<'a>]) -> Option<&'w Way<'a>> {
+    let ladder: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate).collect();
+    decision::best(&ladder).and_then(|position| ways.get(position))
+}
+
+/// The way to use and the way in reserve.
+pub(crate) fn choose(ways: &[Way<'_>]) -> Vec<VrfPath> {
+    let Some(Way { way: first, .. }) = best(ways) else { return Vec::new() };
+    let mut chosen = vec![*first];
     // A reserve that leads to the same next hop falls with the first; it is the last resort.
-    let differs = |path: &VrfPath| path.to.next_hop != best.to.next_hop;
-    let reserves = candidates.iter().filter(|(path, _)| path.to != best.to);
-    let (apart, beside): (Vec<_>, Vec<_>) = reserves.partition(|(path, _)| differs(path));
+    let differs = |way: &Way<'_>| way.way.to.next_hop != first.to.next_hop;
+    let reserves = ways.iter().copied().filter(|way| way.way.to != first.to);
+    let (apart, beside): (Vec<_>, Vec<_>) = reserves.partition(differs);
     let reserves = if apart.is_empty() { beside } else { apart };
-    let ladder: Vec<Candidate<'_>> = reserves.iter().map(|(_, candidate)| *candidate).collect();
-    let reserve = decision::best(&ladder).and_then(|position| reserves.get(position));
-    chosen.extend(reserve.map(|(path, _)| *path));
+    chosen.extend(best(&reserves).map(|reserve| reserve.way));
     chosen.truncate(PATHS_MAX);
     chosen
 }

@@ -4,17 +4,21 @@
 //! labels never on attachments, and an IP packet is the region's, a site's or a customer's by
 //! where it came in, never by what it says.
 //!
-//! Standards: RFC 1122 §3.3.6 (link-layer broadcast), RFC 4861 §7.1 (hop limit of neighbour
-//! discovery), RFC 1812 §4.3.2.8 and RFC 4443 §2.4 (f) (rate of errors), RFC 5082 (the time to
+//! One kind of broadcast is heard: a host on an attachment that asks for an address.
+//!
+//! Standards: RFC 1122 §3.3.6 (link-layer broadcast), RFC 4861 §6.1.1 and §7.1 (hop limit of router
+//! and neighbour discovery), RFC 2131 §4.1 (requests of hosts without an address), RFC 1812 §4.3.2.8 and RFC 4443 §2.4 (f) (rate of errors), RFC 5082 (the time to
 //! live is handed on).
 //! Not implemented: queueing by class, which is the egress port's.
 
 use std::collections::BTreeMap;
 
-use base::{Instant, LabelSpace, MacAddr, PortId, VrfId};
-use core::net::IpAddr;
-use packet::PacketBuf;
+use base::{Instant, LabelSpace, MacAddr, PortId, Prefix, VrfId};
+use core::net::{IpAddr, Ipv4Addr};
+use packet::icmp::Unreachable;
+use packet::ip::Fragment;
 use packet::mpls::{LabelEntry, STACK_DEPTH_MAX};
+use packet::{PacketBuf, dhcp, ip, udp};
 
 use crate::DropReason;
 use crate::counters::Counters;
@@ -29,8 +33,10 @@ pub enum PuntKind {
     Iso,
     /// An ARP packet.
     Arp,
-    /// An IPv6 packet of neighbour discovery, its hop limit checked to be 255.
+    /// An IPv6 packet of neighbour or router discovery, its hop limit checked to be 255.
     Ndp,
+    /// An IPv4 packet to everybody on an attachment that is for a DHCP server.
+    Dhcp,
     /// An IP packet to the router itself, as it arrived: its time to live tells how far it came
     /// (RFC 5082).
     Local,
@@ -70,6 +76,9 @@ pub enum Verdict {
         protocol: LinkProtocol,
         /// The packet with its labels, without a link header.
         packet: PacketBuf,
+        /// Where its sender is to be told if nobody answers: the port on which it came, and the VRF
+        /// whose routes lead back. `None` where nobody is told.
+        sender: Option<(PortId, VrfId)>,
     },
     /// It is gone.
     Drop {
@@ -80,8 +89,8 @@ pub enum Verdict {
     },
 }
 
-/// Errors that one router sends about what one port brings: what a troubleshooter needs, far below what would amplify an
-/// attack (RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f)).
+/// Errors that one router sends about what one port brings: what a troubleshooter needs, far below
+/// what would amplify an attack (RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f)).
 const ERRORS: Rate = Rate { per_second: 100, burst: 50 };
 /// Echoes that one router answers on one port, apart from everything that keeps links and sessions
 /// alive.
@@ -204,6 +213,22 @@ impl Forwarder {
         let mut lane = Lane { now: Instant::ZERO, tables, state: self, out };
         lane.deliver(Origin::own(Realm::Silent), (port, address), protocol, packet);
     }
+
+    /// Tells the sender of a packet that [`Verdict::Resolve`] held back that nobody answers
+    /// (RFC 4861 §7.2.2, RFC 1812 §5.2.7.1), and drops it.
+    pub fn undeliverable(
+        &mut self,
+        now: Instant,
+        tables: &Tables,
+        (port, vrf): (PortId, VrfId),
+        packet: &PacketBuf,
+        out: &mut Vec<Verdict>,
+    ) {
+        let Ok(ip) = ip::Packet::decode(packet.bytes()) else { return };
+        let mut lane = Lane { now, tables, state: self, out };
+        let origin = Origin { port: Some(port), ..Origin::own(Realm::Vrf(vrf)) };
+        lane.unreachable(origin, Unreachable::Host, &ip, packet.bytes());
+    }
 }
 
 /// Where answers about a packet go.
@@ -262,6 +287,14 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) const fn own(realm: Realm) -> Self {
         Self { port: None, source_mac: None, realm, stack: Stack::EMPTY }
+    }
+
+    /// Who is told by way of a VRF, where anybody is.
+    pub(crate) fn sender(&self) -> Option<(PortId, VrfId)> {
+        match self.realm {
+            Realm::Vrf(vrf) => Some((self.port?, vrf)),
+            Realm::Silent | Realm::Global | Realm::Onward(_) => None,
+        }
     }
 
     /// The same packet, further on: its sender is told by the routes of `realm` from now on,
@@ -381,6 +414,13 @@ impl<'a> Lane<'a> {
         opened: link::Opened,
         mut packet: PacketBuf,
     ) {
+        if opened.group
+            && let PortKind::Attachment { vrf, sources } = &port.kind
+            && let Some(len) = dhcp_request(sources, packet.bytes())
+        {
+            packet.truncate(len);
+            return self.punt(origin, Some(*vrf), PuntKind::Dhcp, packet);
+        }
         let ip = match self.read_ip(&mut packet, opened.protocol) {
             Ok(ip) => ip,
             Err(reason) => return self.drop(origin, reason),
@@ -403,6 +443,19 @@ impl<'a> Lane<'a> {
             }
         }
     }
+}
+
+/// The length of a packet to the DHCP servers of an attachment: to everybody, from a host without an
+/// address or with one that belongs there.
+fn dhcp_request(sources: &[Prefix], bytes: &[u8]) -> Option<usize> {
+    let ip = ip::Packet::decode(bytes).ok()?;
+    let belongs = ip.source == IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        || sources.iter().any(|prefix| prefix.contains(ip.source));
+    let asks = ip.destination == IpAddr::V4(Ipv4Addr::BROADCAST)
+        && ip.protocol == udp::PROTOCOL
+        && ip.fragment == Fragment::Whole
+        && ip.ports(bytes).is_some_and(|(_, to)| to == dhcp::SERVER_PORT);
+    (belongs && asks).then_some(ip.len)
 }
 
 const fn attached_vrf(kind: &PortKind) -> Option<VrfId> {

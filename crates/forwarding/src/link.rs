@@ -113,7 +113,9 @@ impl Lane<'_> {
         match station {
             Some(station) => self.transmit(origin, id, station, protocol, packet),
             None => {
-                self.out.push(Verdict::Resolve { port: id, address: neighbour, protocol, packet });
+                let sender = origin.sender();
+                let address = neighbour;
+                self.out.push(Verdict::Resolve { port: id, address, protocol, packet, sender });
             }
         }
     }

@@ -3,10 +3,10 @@
 //! Reasons are given twice where both are wanted: a stable word for programs in `reason`, and
 //! text for people where the word does not say enough.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
 
-use base::{Instant, Label, LabelSpace, PortId, Prefix, RouteDistinguisher, RouteTarget};
+use base::{Instant, Label, LabelSpace, MacAddr, PortId, Prefix, RouteDistinguisher, RouteTarget};
 use serde::{Deserialize, Serialize};
 
 /// A router at a glance.
@@ -109,6 +109,21 @@ pub struct SessionView {
     pub sent: usize,
     /// Routes refused, by reason, since the session came up.
     pub refused: BTreeMap<String, u64>,
+}
+
+/// An IPv4 address that is lent to a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseView {
+    /// The attachment's name.
+    pub port: String,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The host's Ethernet address.
+    pub mac: MacAddr,
+    /// What the host calls itself, in hexadecimal.
+    pub client: String,
+    /// Until when it is lent.
+    pub expires: Instant,
 }
 
 /// A route of a VRF, with every path that was considered.

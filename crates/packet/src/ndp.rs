@@ -1,11 +1,11 @@
 //! Neighbour discovery: who has this IPv6 address, and at which Ethernet address?
 //!
-//! Only solicitation and advertisement are needed between routers and their neighbours. Whoever
-//! reads one has checked that the packet's hop limit is 255, which shows that it was sent on the
-//! link (RFC 4861 §7.1).
+//! Solicitation and advertisement between neighbours are here, those of routers in
+//! [`crate::router_discovery`]. Whoever reads one has checked that the packet's hop limit is 255,
+//! which shows that it was sent on the link (RFC 4861 §7.1).
 //!
 //! Standards: RFC 4861 §4.3, §4.4, §4.6.1 (messages and link-layer options), §7.1 (validation).
-//! Not implemented: router solicitation and advertisement, redirect; SEND (RFC 3971).
+//! Not implemented: redirect; SEND (RFC 3971).
 
 use core::net::Ipv6Addr;
 
@@ -23,7 +23,7 @@ pub const HOP_LIMIT: u8 = 255;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 const FIXED_LEN: usize = 24;
-const OPTION_SOURCE_LINK_LAYER: u8 = 1;
+pub(crate) const OPTION_SOURCE_LINK_LAYER: u8 = 1;
 const OPTION_TARGET_LINK_LAYER: u8 = 2;
 
 /// A message.
@@ -58,23 +58,21 @@ impl Message {
         destination: Ipv6Addr,
         bytes: &[u8],
     ) -> Result<Self, DecodeError> {
-        let options = rest(bytes, FIXED_LEN)?;
-        let mut checksum =
-            Checksum::pseudo(source.into(), destination.into(), icmp::PROTOCOL_V6, bytes.len());
-        checksum.add(bytes);
-        if checksum.value() != 0 {
-            return Err(DecodeError::Checksum { at: 2 });
-        }
-        if octet(bytes, 1)? != 0 {
-            return Err(DecodeError::Value { at: 1 });
-        }
+        rest(bytes, FIXED_LEN)?;
+        let kind = octet(bytes, 0)?;
+        check(source, destination, bytes, kind)?;
         let target = Ipv6Addr::from(octets::<16>(bytes, 8)?);
         if target.is_multicast() {
             return Err(DecodeError::Value { at: 8 });
         }
-        match octet(bytes, 0)? {
+        match kind {
             SOLICITATION => {
-                let link_layer = link_layer_option(options, OPTION_SOURCE_LINK_LAYER)?;
+                let link_layer = link_layer_option(bytes, OPTION_SOURCE_LINK_LAYER)?;
+                let to_group = destination == solicited_node(target);
+                // RFC 4861 §7.1.1: a check for one's own address asks its holders, from nobody.
+                if source.is_unspecified() && (link_layer.is_some() || !to_group) {
+                    return Err(DecodeError::Value { at: FIXED_LEN });
+                }
                 Ok(Self::Solicitation { target, link_layer })
             }
             ADVERTISEMENT => {
@@ -84,7 +82,7 @@ impl Message {
                     solicited: flags & 0x40 != 0,
                     override_known: flags & 0x20 != 0,
                     target,
-                    link_layer: link_layer_option(options, OPTION_TARGET_LINK_LAYER)?,
+                    link_layer: link_layer_option(bytes, OPTION_TARGET_LINK_LAYER)?,
                 })
             }
             _ => Err(DecodeError::Value { at: 0 }),
@@ -111,30 +109,91 @@ impl Message {
             bytes.extend([option, 1]);
             bytes.extend(mac.0);
         }
-        let mut checksum =
-            Checksum::pseudo(source.into(), destination.into(), icmp::PROTOCOL_V6, bytes.len());
-        checksum.add(&bytes);
-        if let Some(field) = bytes.get_mut(2..4) {
-            field.copy_from_slice(&checksum.value().to_be_bytes());
-        }
+        fill_checksum(source, destination, &mut bytes);
         bytes
     }
 }
 
-/// The first link-layer option of this type; all options must have a length (RFC 4861 §7.1).
-fn link_layer_option(options: &[u8], wanted: u8) -> Result<Option<MacAddr>, DecodeError> {
-    let (mut found, mut at) = (None, 0);
-    while at < options.len() {
-        let [kind, units] = octets(options, at)
-            .map_err(|_| DecodeError::Truncated { at: FIXED_LEN + options.len() })?;
-        let len = usize::from(units) * 8;
-        if len == 0 || at + len > options.len() {
-            return Err(DecodeError::Length { at: FIXED_LEN + at + 1 });
+/// Checks what all messages have in common: type, code and checksum.
+pub(crate) fn check(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    bytes: &[u8],
+    kind: u8,
+) -> Result<(), DecodeError> {
+    let mut checksum =
+        Checksum::pseudo(source.into(), destination.into(), icmp::PROTOCOL_V6, bytes.len());
+    checksum.add(bytes);
+    if checksum.value() != 0 {
+        return Err(DecodeError::Checksum { at: 2 });
+    }
+    for (at, expected) in [(0, kind), (1, 0)] {
+        if octet(bytes, at)? != expected {
+            return Err(DecodeError::Value { at });
         }
-        if kind == wanted && len == 8 && found.is_none() {
-            found = Some(MacAddr(octets(options, at + 2)?));
+    }
+    Ok(())
+}
+
+/// Puts the checksum into a message whose checksum is zero.
+pub(crate) fn fill_checksum(source: Ipv6Addr, destination: Ipv6Addr, bytes: &mut [u8]) {
+    let mut checksum =
+        Checksum::pseudo(source.into(), destination.into(), icmp::PROTOCOL_V6, bytes.len());
+    checksum.add(bytes);
+    if let Some(field) = bytes.get_mut(2..4) {
+        field.copy_from_slice(&checksum.value().to_be_bytes());
+    }
+}
+
+/// An option of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NdOption<'a> {
+    /// Where it begins in its message.
+    pub(crate) at: usize,
+    pub(crate) kind: u8,
+    /// All of it, its type and length included.
+    pub(crate) bytes: &'a [u8],
+}
+
+impl NdOption<'_> {
+    /// The Ethernet address of the sender, where the option tells it.
+    pub(crate) fn source_link_layer(&self) -> Option<MacAddr> {
+        self.link_layer(OPTION_SOURCE_LINK_LAYER)
+    }
+
+    fn link_layer(&self, wanted: u8) -> Option<MacAddr> {
+        let is_one = self.kind == wanted && self.bytes.len() == 8;
+        octets(self.bytes, 2).ok().filter(|_| is_one).map(MacAddr)
+    }
+}
+
+/// The options of a message behind its first `at` octets; all must have a length (RFC 4861 §7.1).
+pub(crate) fn options(
+    bytes: &[u8],
+    mut at: usize,
+) -> impl Iterator<Item = Result<NdOption<'_>, DecodeError>> {
+    core::iter::from_fn(move || {
+        if at >= bytes.len() {
+            return None;
         }
-        at += len;
+        let begin = at;
+        // After an error there is nothing more to read.
+        at = bytes.len();
+        Some(octets(bytes, begin).and_then(|[kind, units]| {
+            let end = begin + usize::from(units) * 8;
+            let option = bytes.get(begin..end).filter(|option| !option.is_empty());
+            let option = option.ok_or(DecodeError::Length { at: begin + 1 })?;
+            at = end;
+            Ok(NdOption { at: begin, kind, bytes: option })
+        }))
+    })
+}
+
+/// The first link-layer option of this type.
+fn link_layer_option(bytes: &[u8], wanted: u8) -> Result<Option<MacAddr>, DecodeError> {
+    let mut found = None;
+    for option in options(bytes, FIXED_LEN) {
+        found = found.or(option?.link_layer(wanted));
     }
     Ok(found)
 }
@@ -216,9 +275,10 @@ mod tests {
         for len in 0..octets.len() {
             assert!(Message::decode(a, group, &octets[..len]).is_err(), "{len} octets");
         }
-        assert_eq!(super::link_layer_option(&[1, 0], 1), Err(DecodeError::Length { at: 25 }));
-        assert_eq!(super::link_layer_option(&[1, 2, 0], 1), Err(DecodeError::Length { at: 25 }));
-        assert_eq!(super::link_layer_option(&[1], 1), Err(DecodeError::Truncated { at: 25 }));
+        let found = |options: &[u8]| super::link_layer_option(&[&[0; 24], options].concat(), 1);
+        assert_eq!(found(&[1, 0]), Err(DecodeError::Length { at: 25 }));
+        assert_eq!(found(&[1, 2, 0]), Err(DecodeError::Length { at: 25 }));
+        assert_eq!(found(&[1]), Err(DecodeError::Truncated { at: 25 }));
     }
 
     proptest! {
@@ -234,7 +294,7 @@ mod tests {
             } else {
                 Message::Advertisement { router, solicited, override_known, target, link_layer }
             };
-            let (source, destination) = (pair.0.into(), pair.1.into());
+            let (source, destination) = (pair.0.saturating_add(1).into(), pair.1.into());
             let octets = message.encode(source, destination);
             prop_assert_eq!(Message::decode(source, destination, &octets), Ok(message));
         }

@@ -47,12 +47,18 @@ impl Router {
     /// Says goodbye to everybody and becomes the router of another configuration.
     fn start_anew(&mut self, now: Instant, config: RouterConfig) -> Result<(), ConfigErrors> {
         let mut successor = Self::new(now, self.seed, config)?;
+        for port in self.config.ports().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.cease_advertising(now, port);
+        }
         let alone = bgp::Config { neighbours: Vec::new(), ..translate::bgp(&self.config) };
         self.bgp.set_config(now, alone);
         self.dispatch_all(now);
         core::mem::swap(&mut successor.outputs, &mut self.outputs);
         successor.outputs.append(&mut self.outputs);
         successor.install.follow(&self.install);
+        // Hosts keep what they were lent, as far as it is still theirs to have.
+        core::mem::swap(&mut successor.pools, &mut self.pools);
+        successor.occupy_hosts(now);
         let carrier = core::mem::take(&mut self.carrier);
         *self = successor;
         for (port, up) in carrier {
@@ -65,6 +71,7 @@ impl Router {
     /// Takes down what is at a port, whose link stays as it is; says whether that is up.
     fn vacate(&mut self, now: Instant, port: PortId) -> bool {
         let carrier = self.carrier.get(&port).copied().unwrap_or(false);
+        self.cease_advertising(now, port);
         if carrier {
             self.handle_port(now, port, false);
             self.dispatch_all(now);
@@ -88,6 +95,7 @@ impl Router {
         }
         self.occupy_ports(now, &mut rng);
         self.occupy_neighbours(now, &mut rng);
+        self.occupy_hosts(now);
         self.deliver_vrf_routes();
         self.seed = rng.next_u64();
         self.touched = Touched { isis: true, bgp: true };
@@ -110,7 +118,7 @@ impl Router {
             if port.medium == Medium::Ethernet && !matches!(port.kind, PortKind::Unused) {
                 let interface = Interface {
                     mac: port.mac,
-                    addresses: port.addresses.iter().map(|own| own.address).collect(),
+                    addresses: translate::port_addresses(port),
                     peer: translate::port_peer(port).map(IpAddr::V4),
                     up,
                 };
@@ -126,7 +134,8 @@ impl Router {
         self.sessions.clear();
         for (index, neighbour) in self.config.neighbours.iter().enumerate() {
             let ends = translate::ends(neighbour);
-            self.sessions.insert((ends.local, ends.remote), index);
+            let realm = translate::neighbour_realm(&self.config, neighbour);
+            self.sessions.insert((realm, ends.local, ends.remote), index);
             let rng = rng.fork();
             match self.connections.get_mut(index) {
                 Some(connection) if connection.ends() == ends => {}

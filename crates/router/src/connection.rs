@@ -9,23 +9,43 @@
 //! it is the one that connects, its request ends the old connection at once; where it waits, it
 //! answers the next keep-alive with a reset.
 //!
-//! Deviation from RFC 4271 §6.8: a second connection replaces the first even when that is
-//! established, because nobody but the neighbour can get a packet here: an uplink's far end is
-//! known by its port and its time to live, and the core forwards no one else's packets to a
-//! loopback.
+//! On a LAN, third parties' routers call as they are called, and other stations can write their
+//! address on a packet. There one socket is caller and listener in turn:
+//! - Both ends call: theirs is taken and ours given up, unless ours began less than
+//!   [`COLLISION_PATIENCE`] ago and we have the higher address. Callers repeat after a second, so
+//!   ours has been answered by then, or theirs is taken after all.
+//! - A call that fails leaves the socket listening until the session calls again.
+//! - A call while a connection is open ends nothing: the open connection's far end is asked for a
+//!   sign of life. If it lost its memory it answers with a reset, and its next call is taken.
+//! - A call while no connection is wanted, or last words are on their way, is not answered and so
+//!   comes again.
 //!
-//! Standards: RFC 9293 (by `smoltcp`), RFC 1122 §4.2.3.6 (keep-alives), RFC 5082 (time to live 255
-//! between adjacent routers), RFC 4594 §3.2 (class of routing).
+//! Deviation from RFC 4271 §6.8: of two connections one is chosen before OPEN and not by BGP
+//! identifiers, because only one ever exists here; whatever rule the far end follows finds nothing
+//! to decide.
+//!
+//! Deviation from RFC 4271 §6.8: on uplinks and in the interior a second connection replaces the
+//! first even when that is established, because nobody but the neighbour can get a packet here: an
+//! uplink's far end is known by its port and its time to live, and the core forwards no one else's
+//! packets to a loopback.
+//!
+//! Deviation from RFC 5082 §3: on a LAN any time to live is accepted, because third parties' routers
+//! send 1 as they come; that a packet came in on the neighbour's own port shows as much. 255 is
+//! sent, for those that look.
+//!
+//! Standards: RFC 9293 (by `smoltcp`), RFC 1122 §4.2.3.6 (keep-alives), RFC 5961 §4 (a call is no
+//! reason to end a connection), RFC 5082 (time to live 255 between adjacent routers), RFC 4594 §3.2 (class of routing).
 //! Not implemented: RFC 5925 (TCP-AO), RFC 2385 (TCP MD5).
 
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
 use base::{Deadline, Duration, Instant, Rng};
+use packet::checksum::Checksum;
 use packet::tcp::{self, Flags};
 use packet::{ip, ipv4};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Checksum as Verify, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration as TcpDuration, Instant as TcpInstant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
@@ -47,6 +67,9 @@ const SILENCE_MAX: TcpDuration = TcpDuration::from_secs(30);
 const KEEP_ALIVE: TcpDuration = TcpDuration::from_secs(10);
 /// The soonest that a connection is woken again: whatever it says, time goes on.
 const WAKE_MIN: Duration = Duration::from_millis(1);
+/// How long a call may be unanswered on a LAN before one from the other end is taken instead: many
+/// times longer than a LAN takes, and shorter than callers wait before they repeat (RFC 6298 §2).
+const COLLISION_PATIENCE: Duration = Duration::from_millis(500);
 /// Octets of the message that only shows that its sender lives (RFC 4271 §4.4).
 const KEEPALIVE_LEN: usize = 19;
 /// The traffic class of routing: CS6 (RFC 4594 §3.2).
@@ -72,8 +95,19 @@ pub(crate) struct Ends {
     pub(crate) remote: Ipv4Addr,
     /// Wait for the neighbour to connect.
     pub(crate) passive: bool,
-    /// The neighbour is on the same link: its packets have an untouched time to live.
-    pub(crate) adjacent: bool,
+    /// What is between us and the neighbour.
+    pub(crate) reach: Reach,
+}
+
+/// What is between the two ends of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The core.
+    Core,
+    /// A link that nobody else is on.
+    Link,
+    /// A LAN with others on it.
+    Lan,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +138,10 @@ pub(crate) struct Connection {
     owes: bool,
     /// The open connection had to make way for a new one, and nobody was told yet.
     replaced: bool,
+    /// When this side called last.
+    called_at: Instant,
+    /// The last segment that was sent on a LAN, without what it carried.
+    last_sent: Option<tcp::Header>,
 }
 
 impl core::fmt::Debug for Connection {
@@ -155,6 +193,8 @@ impl Connection {
             backlog: vec![],
             owes: false,
             replaced: false,
+            called_at: now,
+            last_sent: None,
         };
         connection.listen();
         connection
@@ -164,8 +204,17 @@ impl Connection {
         self.sockets.get_mut(self.handle)
     }
 
+    /// Whether a call would be taken, if there is no connection.
+    fn is_listener(&self) -> bool {
+        match self.phase {
+            Phase::Idle => self.ends.passive,
+            Phase::Opening => self.ends.reach == Reach::Lan,
+            Phase::Open | Phase::Lingering(_) => false,
+        }
+    }
+
     fn listen(&mut self) {
-        if self.ends.passive {
+        if self.is_listener() {
             let local = (IpAddress::Ipv4(self.ends.local), BGP_PORT);
             let listening = self.socket().listen(local);
             debug_assert!(listening.is_ok(), "a closed socket can listen");
@@ -192,6 +241,7 @@ impl Connection {
             (IpAddress::Ipv4(local), port),
         );
         self.phase = if started.is_ok() { Phase::Opening } else { Phase::Idle };
+        self.called_at = now;
         self.poll(now);
     }
 
@@ -212,6 +262,7 @@ impl Connection {
         self.socket().abort();
         self.backlog.clear();
         self.owes = false;
+        self.last_sent = None;
         self.phase = Phase::Idle;
         self.poll(now);
     }
@@ -219,20 +270,69 @@ impl Connection {
     /// Whether a segment between these ports, source first, can belong to the session: one side
     /// connects, to one port.
     pub(crate) const fn is_between(&self, (source, destination): (u16, u16)) -> bool {
-        if self.ends.passive { destination == BGP_PORT } else { source == BGP_PORT }
+        let (their_call, our_call) = (destination == BGP_PORT, source == BGP_PORT);
+        match (self.ends.passive, self.ends.reach) {
+            (true, _) => their_call,
+            (false, Reach::Lan) => their_call || our_call,
+            (false, Reach::Core | Reach::Link) => our_call,
+        }
     }
 
     /// Takes in an IP packet of this session.
     pub(crate) fn deliver(&mut self, now: Instant, packet: Vec<u8>) {
-        if let Some(port) = connection_request(&packet)
-            && self.ends.passive
-        {
-            self.make_way(now, port);
+        if let Some(port) = connection_request(&packet) {
+            if self.ends.reach == Reach::Lan {
+                if !self.takes_call(now, port) {
+                    return self.poll(now);
+                }
+            } else if self.ends.passive {
+                self.make_way(now, port);
+            }
         }
         if self.device.incoming.len() < QUEUE_LENGTH_MAX {
             self.device.incoming.push_back(packet);
         }
         self.poll(now);
+    }
+
+    /// The neighbour on the LAN, or somebody in its name, calls from this port: whether that is heard
+    /// now.
+    fn takes_call(&mut self, now: Instant, port: u16) -> bool {
+        if self.phase == Phase::Open {
+            self.challenge();
+        }
+        if !self.is_listener() {
+            return false;
+        }
+        let (state, former) = (self.socket().state(), self.socket().remote_endpoint());
+        let ours_is_fresh = now.since(self.called_at) < COLLISION_PATIENCE;
+        if state == State::SynSent && ours_is_fresh && self.ends.local > self.ends.remote {
+            return false;
+        }
+        let is_repeated = former.is_some_and(|former| former.port == port);
+        if state != State::Listen && !(state == State::SynReceived && is_repeated) {
+            let phase = self.phase;
+            self.abandon(now);
+            self.phase = phase;
+            if self.socket().state() == State::Closed {
+                self.listen();
+            }
+        }
+        true
+    }
+
+    /// Asks the far end of the open connection whether it still knows of it: a repeated
+    /// acknowledgement is nothing to one that does, and is reset by one that does not.
+    fn challenge(&mut self) {
+        let Some(last) = self.last_sent else { return };
+        let ends = (self.ends.local.into(), self.ends.remote.into());
+        let mut header = tcp::Header { flags: Flags::ACK, checksum: 0, ..last };
+        let len = header.encode().len();
+        let mut sum = Checksum::pseudo(ends.0, ends.1, tcp::PROTOCOL, len);
+        sum.add(&header.encode());
+        header.checksum = sum.value();
+        let class = (ROUTING_CLASS, TTL_ADJACENT);
+        self.device.outgoing.extend(ip::encode(ends, tcp::PROTOCOL, class, &header.encode()));
     }
 
     /// The neighbour connects from this port: it has given up whatever was there before.
@@ -279,7 +379,7 @@ impl Connection {
             }
         }
         // A handshake that was never finished ends here too.
-        if self.phase == Phase::Idle && self.socket().state() == State::Closed {
+        if self.socket().state() == State::Closed {
             self.listen();
         }
         let wake = self.interface.poll_at(time, &self.sockets).map(own_time);
@@ -374,17 +474,27 @@ impl Connection {
         // Marked here and not by the socket, which does not send every reset and acknowledgement.
         if let Some([_, class, _, _, _, _, _, _, ttl]) = packet.get_mut(..9) {
             *class = ROUTING_CLASS;
-            *ttl = if self.ends.adjacent { TTL_ADJACENT } else { *ttl };
+            *ttl = if self.ends.reach == Reach::Core { *ttl } else { TTL_ADJACENT };
         }
         ipv4::refresh_checksum(&mut packet);
+        if self.ends.reach == Reach::Lan {
+            let is_sound = |sent: &tcp::Header| {
+                sent.flags.intersects(Flags::ACK) && !sent.flags.intersects(Flags::RST)
+            };
+            self.last_sent = segment(&packet).filter(is_sound).or(self.last_sent);
+        }
         Some(packet)
     }
 }
 
+fn segment(packet: &[u8]) -> Option<tcp::Header> {
+    let header = ip::Packet::decode(packet).ok()?;
+    Some(tcp::Header::decode(header.payload(packet)).ok()?.0)
+}
+
 /// The port from which a packet asks for a new connection: its flags are SYN alone.
 fn connection_request(packet: &[u8]) -> Option<u16> {
-    let header = ip::Packet::decode(packet).ok()?;
-    let (segment, _) = tcp::Header::decode(header.payload(packet)).ok()?;
+    let segment = segment(packet)?;
     let others = Flags(Flags::ACK.0 | Flags::RST.0 | Flags::FIN.0);
     let asks = segment.flags.intersects(Flags::SYN) && !segment.flags.intersects(others);
     asks.then_some(segment.source_port)
@@ -433,14 +543,14 @@ impl Device for Queue {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = MTU;
-        capabilities.checksum.tcp = Checksum::Both;
+        capabilities.checksum.tcp = Verify::Both;
         capabilities
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BUFFER_SIZE, Change, Connection, Ends};
+    use super::{BUFFER_SIZE, Change, Connection, Ends, Reach};
     use base::{Duration, Instant, Rng};
     use core::net::Ipv4Addr;
 
@@ -460,7 +570,7 @@ mod tests {
             let address = |last| Ipv4Addr::new(192, 0, 2, last);
             let end = |own, other, passive, seed| {
                 let (local, remote) = (address(own), address(other));
-                let ends = Ends { local, remote, passive, adjacent: true };
+                let ends = Ends { local, remote, passive, reach: Reach::Link };
                 Connection::new(Instant::ZERO, ends, Rng::new(seed))
             };
             Self {

@@ -6,14 +6,15 @@
 
 use core::net::IpAddr;
 
-use base::{Instant, MacAddr, PortId};
+use base::{Instant, MacAddr, PortId, VrfId};
 use bgp::NeighbourId;
 use forwarding::{LinkProtocol, PuntKind, Verdict};
 use model::config::PortKind;
+use packet::dhcp::SERVER_PORT;
 use packet::ip::Fragment;
 use packet::{PacketBuf, ip, tcp, udp};
 
-use crate::connection::{Change, ROUTING_CLASS, TTL_ADJACENT};
+use crate::connection::{Change, ROUTING_CLASS, Reach, TTL_ADJACENT};
 use crate::resolver::{Action, Unresolved};
 use crate::timers::Timer;
 use crate::{Event, Output, Router, translate};
@@ -29,6 +30,15 @@ pub(crate) fn neighbour_id(index: usize) -> NeighbourId {
 
 fn neighbour_index(neighbour: NeighbourId) -> usize {
     usize::try_from(neighbour.0).unwrap_or(usize::MAX)
+}
+
+/// Where a packet for the router itself came from.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    port: PortId,
+    /// The VRF of an attachment; `None` where the packet is the region's.
+    vrf: Option<VrfId>,
+    station: Option<MacAddr>,
 }
 
 /// Something optional for people; nothing where it is not there.
@@ -48,7 +58,9 @@ impl Router {
         self.carrier.insert(port, up);
         let mut actions = Vec::new();
         self.resolver.handle_port(now, port, up, &mut actions);
-        self.act_on_resolver(actions);
+        self.act_on_resolver(now, actions);
+        self.advertiser.handle_port(now, port, up);
+        self.arm(Timer::Advertiser);
         if let Some(session) = self.bfd.get_mut(&port) {
             session.handle_port(now, up);
         }
@@ -87,8 +99,9 @@ impl Router {
             Timer::Resolver => {
                 let mut actions = Vec::new();
                 self.resolver.handle_timeout(now, &mut actions);
-                self.act_on_resolver(actions);
+                self.act_on_resolver(now, actions);
             }
+            Timer::Advertiser => self.advertise(now),
         }
     }
 
@@ -110,7 +123,7 @@ impl Router {
         }
     }
 
-    fn act_on_verdicts(&mut self, now: Instant) {
+    pub(crate) fn act_on_verdicts(&mut self, now: Instant) {
         while !self.verdicts.is_empty() {
             let mut verdicts = core::mem::take(&mut self.verdicts);
             for verdict in verdicts.drain(..) {
@@ -128,22 +141,20 @@ impl Router {
             Verdict::Transmit { port, frame } => {
                 self.outputs.push_back(Output::Frame { port, bytes: frame });
             }
-            // In a VRF the router has no sessions.
-            Verdict::Punt { vrf: Some(_), kind: PuntKind::Local, .. } => self.uninvited += 1,
-            Verdict::Punt { port, kind, source_mac, packet, .. } => {
-                self.handle_punt(now, (port, source_mac), kind, packet);
+            Verdict::Punt { port, vrf, kind, source_mac: station, packet } => {
+                self.handle_punt(now, Arrival { port, vrf, station }, kind, packet);
             }
-            Verdict::Resolve { port, address, protocol, packet } => {
+            Verdict::Resolve { port, address, protocol, packet, sender } => {
                 let mut actions = Vec::new();
-                let waiting = Unresolved { port, address, protocol, packet };
+                let waiting = Unresolved { port, address, protocol, packet, sender };
                 self.resolver.want(now, waiting, &mut actions);
-                self.act_on_resolver(actions);
+                self.act_on_resolver(now, actions);
             }
             Verdict::Drop { .. } => {}
         }
     }
 
-    fn act_on_resolver(&mut self, actions: Vec<Action>) {
+    fn act_on_resolver(&mut self, now: Instant, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Send(port, frame) => {
@@ -151,32 +162,42 @@ impl Router {
                     self.outputs.push_back(Output::Frame { port, bytes });
                 }
                 Action::Set(port, address, mac) => self.install.set_neighbour(port, address, mac),
-                Action::Release(Unresolved { port, address, protocol, packet }) => {
+                Action::Release(Unresolved { port, address, protocol, packet, .. }) => {
                     let tables = &self.install.tables;
                     let to = (port, address);
                     self.lane.resend(tables, to, protocol, packet, &mut self.verdicts);
+                }
+                Action::GiveUp(Unresolved { packet, sender, .. }) => {
+                    let tables = &self.install.tables;
+                    if let Some(sender) = sender {
+                        let out = &mut self.verdicts;
+                        self.lane.undeliverable(now, tables, sender, &packet, out);
+                    }
                 }
             }
         }
         self.arm(Timer::Resolver);
     }
 
-    fn handle_punt(
-        &mut self,
-        now: Instant,
-        (port, station): (PortId, Option<MacAddr>),
-        kind: PuntKind,
-        packet: PacketBuf,
-    ) {
+    fn handle_punt(&mut self, now: Instant, arrival: Arrival, kind: PuntKind, packet: PacketBuf) {
+        let Arrival { port, station, .. } = arrival;
         let mut actions = Vec::new();
-        let (resolver, bytes) = (&mut self.resolver, packet.bytes());
+        let bytes = packet.bytes();
         match kind {
-            PuntKind::Local => return self.handle_local(now, port, packet),
-            PuntKind::Arp => resolver.handle_arp(now, port, bytes, &mut actions),
-            PuntKind::Ndp => resolver.handle_ndp(now, (port, station), bytes, &mut actions),
+            PuntKind::Local => return self.handle_local(now, arrival, packet),
+            PuntKind::Dhcp => {
+                let heard = self.handle_dhcp(now, port, bytes);
+                self.uninvited += u64::from(!heard);
+                return;
+            }
+            PuntKind::Ndp if self.handle_router_discovery(now, port, bytes) => return,
+            PuntKind::Arp => self.resolver.handle_arp(now, port, bytes, &mut actions),
+            PuntKind::Ndp => {
+                self.resolver.handle_ndp(now, (port, station), bytes, &mut actions);
+            }
             PuntKind::Iso => {
                 if let Some(mac) = station {
-                    resolver.overhear_peer(port, mac, &mut actions);
+                    self.resolver.overhear_peer(port, mac, &mut actions);
                 }
                 self.touched.isis = true;
                 if let Some(isis) = &mut self.isis {
@@ -184,18 +205,23 @@ impl Router {
                 }
             }
         }
-        self.act_on_resolver(actions);
+        self.act_on_resolver(now, actions);
     }
 
-    /// An IP packet for the router itself: BFD or BGP of a neighbour; anything else is uninvited.
-    fn handle_local(&mut self, now: Instant, port: PortId, packet: PacketBuf) {
+    /// An IP packet for the router itself: BFD or BGP of a neighbour, or DHCP of a host; anything
+    /// else is uninvited.
+    fn handle_local(&mut self, now: Instant, arrival: Arrival, packet: PacketBuf) {
+        let Arrival { port, vrf, .. } = arrival;
         let Ok(header) = ip::Packet::decode(packet.bytes()) else { return };
         let heard = match header.ports(packet.bytes()) {
-            Some((_, BFD_PORT)) if header.protocol == udp::PROTOCOL => {
+            Some((_, BFD_PORT)) if header.protocol == udp::PROTOCOL && vrf.is_none() => {
                 self.handle_bfd(now, port, &header, packet.bytes())
             }
+            Some((_, SERVER_PORT)) if header.protocol == udp::PROTOCOL && vrf.is_some() => {
+                self.handle_dhcp(now, port, packet.bytes())
+            }
             Some(ports) if header.protocol == tcp::PROTOCOL => {
-                self.handle_segment(now, port, &header, ports, packet)
+                self.handle_segment(now, arrival, &header, ports, packet)
             }
             Some(_) | None => false,
         };
@@ -232,7 +258,7 @@ impl Router {
     fn handle_segment(
         &mut self,
         now: Instant,
-        port: PortId,
+        Arrival { port, vrf, .. }: Arrival,
         header: &ip::Packet,
         ports: (u16, u16),
         packet: PacketBuf,
@@ -241,12 +267,14 @@ impl Router {
         else {
             return false;
         };
-        let Some(&index) = self.sessions.get(&(destination, source)) else { return false };
-        let uplink = self.config.neighbours.get(index).and_then(translate::neighbour_port);
-        let may_reach = match uplink {
+        let Some(&index) = self.sessions.get(&(vrf, destination, source)) else { return false };
+        let Some(neighbour) = self.config.neighbours.get(index) else { return false };
+        let on_its_port = translate::neighbour_port(neighbour) == Some(port);
+        let may_reach = match translate::ends(neighbour).reach {
+            Reach::Core => self.is_core_link(port),
             // RFC 5082 §3: from the next router, over the very link of the session.
-            Some(uplink) => uplink == port && header.ttl == TTL_ADJACENT,
-            None => self.is_core_link(port),
+            Reach::Link => on_its_port && header.ttl == TTL_ADJACENT,
+            Reach::Lan => on_its_port,
         };
         match self.connections.get_mut(index) {
             Some(connection) if may_reach && connection.is_between(ports) => {
@@ -337,7 +365,7 @@ impl Router {
     }
 
     /// Sends an IP packet to the neighbour on a port.
-    fn send_on(&mut self, now: Instant, port: PortId, neighbour: IpAddr, packet: &[u8]) {
+    pub(crate) fn send_on(&mut self, now: Instant, port: PortId, neighbour: IpAddr, packet: &[u8]) {
         let packet = PacketBuf::from_slice(packet);
         let tables = &self.install.tables;
         let to = (port, neighbour);

@@ -4,10 +4,17 @@ use core::fmt;
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Label, Prefix};
-use model::config::{LabelRange, Medium, Neighbour, NeighbourKind, PortKind, Role, RouterConfig};
+use base::{Label, PortId, Prefix};
+use model::config::{
+    DhcpPool, HostService, InterfaceAddress, LabelRange, Medium, Neighbour, NeighbourKind, Port,
+    PortKind, Role, RouterConfig,
+};
 
+use crate::dhcp::ADDRESSES_MAX;
 use crate::translate;
+
+/// The shortest time that an address is lent for: hosts ask again after half of it.
+const LEASE_MIN_S: u32 = 60;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +182,35 @@ fn check_ports(config: &RouterConfig, findings: &mut Findings) {
         {
             findings.add(format!("{field}.kind.vrf"), vrf, "the number of a VRF");
         }
+        check_hosts(port, &field, findings);
+    }
+}
+
+/// What is done for hosts must be possible with the port's own addresses.
+fn check_hosts(port: &Port, field: &str, findings: &mut Findings) {
+    let Some(HostService { dhcp, advertise, .. }) = translate::port_hosts(port) else { return };
+    if port.medium != Medium::Ethernet {
+        findings.add(format!("{field}.kind.hosts"), "on a tunnel", "on Ethernet");
+    }
+    if *advertise && translate::port_v6(port).is_none() {
+        let allowed = "where the attachment has an IPv6 address";
+        findings.add(format!("{field}.kind.hosts.advertise"), advertise, allowed);
+    }
+    let Some(DhcpPool { first, last, lease_s }) = *dhcp else { return };
+    let field = format!("{field}.kind.hosts.dhcp");
+    let prefix = translate::port_v4_prefix(port).map(|(_, prefix)| prefix);
+    for (end, address) in [("first", first), ("last", last)] {
+        if !prefix.is_some_and(|prefix| prefix.contains(address)) {
+            let allowed = "within the prefix of the attachment's first IPv4 address";
+            findings.add(format!("{field}.{end}"), address, allowed);
+        }
+    }
+    if last < first || last.to_bits() - first.to_bits() >= ADDRESSES_MAX {
+        let allowed = format!("`first` or up to {} above", ADDRESSES_MAX - 1);
+        findings.add(format!("{field}.last"), last, &allowed);
+    }
+    if lease_s < LEASE_MIN_S {
+        findings.add(format!("{field}.lease_s"), lease_s, &format!("{LEASE_MIN_S} or more"));
     }
 }
 
@@ -210,7 +246,9 @@ fn check_neighbours(config: &RouterConfig, findings: &mut Findings) {
     let mut addresses = BTreeSet::new();
     for (index, neighbour) in config.neighbours.iter().enumerate() {
         let field = format!("neighbours[{index}]");
-        if !addresses.insert((neighbour.local_address, neighbour.address)) {
+        // VRFs may have the same addresses.
+        let realm = translate::neighbour_realm(config, neighbour);
+        if !addresses.insert((realm, neighbour.local_address, neighbour.address)) {
             let allowed = "an address that no other neighbour has";
             findings.add(format!("{field}.address"), neighbour.address, allowed);
         }
@@ -219,10 +257,11 @@ fn check_neighbours(config: &RouterConfig, findings: &mut Findings) {
             NeighbourKind::Internal { .. } => ("internal", Role::Core),
             NeighbourKind::Site { .. } => ("site", Role::Core),
             NeighbourKind::Core { .. } => ("core", Role::Site),
+            // A third party's router may be attached to either.
             NeighbourKind::Customer { .. } => ("customer", config.role),
         };
         if role != config.role {
-            let allowed = "`internal` or `site` on a core router, `core` on a site router";
+            let allowed = "`internal` or `site` on a core router, `core` on a site router, `customer` on both";
             findings.add(format!("{field}.kind"), kind, allowed);
         }
         let internal = matches!(neighbour.kind, NeighbourKind::Internal { .. });
@@ -233,7 +272,35 @@ fn check_neighbours(config: &RouterConfig, findings: &mut Findings) {
     }
 }
 
-/// Who may reach a session follows from its ends: they must be those of the uplink, or loopbacks.
+/// A third party's router is on the link of its attachment.
+fn check_customer(
+    config: &RouterConfig,
+    neighbour: &Neighbour,
+    (id, field): (PortId, &str),
+    findings: &mut Findings,
+) {
+    let port = translate::port(config, id);
+    let Some(port) = port.filter(|port| translate::port_vrf(port).is_some()) else {
+        findings.add(format!("{field}.kind.port"), id, "the number of an attachment");
+        return;
+    };
+    let local = IpAddr::V4(neighbour.local_address);
+    let own = port.addresses.iter().find(|own| own.address == local);
+    if own.is_none() {
+        let allowed = "an address of the attachment";
+        findings.add(format!("{field}.local_address"), neighbour.local_address, allowed);
+    }
+    let address = IpAddr::V4(neighbour.address);
+    let is_own = port.addresses.iter().any(|own| own.address == address);
+    let prefix = own.and_then(|own| Prefix::new(own.address, own.length));
+    if is_own || prefix.is_some_and(|prefix| !prefix.contains(address)) {
+        let allowed = "another's address, within the prefix of `local_address`";
+        findings.add(format!("{field}.address"), neighbour.address, allowed);
+    }
+}
+
+/// Who may reach a session follows from its ends: they must be those of the uplink or the attachment,
+/// or loopbacks.
 fn check_ends(config: &RouterConfig, neighbour: &Neighbour, field: &str, findings: &mut Findings) {
     let Some(id) = translate::neighbour_port(neighbour) else {
         let loopback = config.loopback.as_ref().map(|loopback| loopback.v4);
@@ -243,6 +310,9 @@ fn check_ends(config: &RouterConfig, neighbour: &Neighbour, field: &str, finding
         }
         return;
     };
+    if matches!(neighbour.kind, NeighbourKind::Customer { .. }) {
+        return check_customer(config, neighbour, (id, field), findings);
+    }
     let port = translate::port(config, id);
     let Some(port) = port.filter(|port| matches!(port.kind, PortKind::Uplink { .. })) else {
         findings.add(format!("{field}.kind.port"), id, "the number of an uplink port");
@@ -286,6 +356,19 @@ fn check_vrfs(config: &RouterConfig, findings: &mut Findings) {
             if !attached {
                 let field = format!("{field}.export[{position}].port");
                 findings.add(field, route.port, "an attachment of this VRF");
+                continue;
+            }
+            let Some(next_hop) = route.next_hop else { continue };
+            let own = translate::port(config, route.port).map_or(&[][..], |port| &port.addresses);
+            let near = |own: &InterfaceAddress| {
+                Prefix::new(own.address, own.length).is_some_and(|p| p.contains(next_hop))
+            };
+            let same_family = next_hop.is_ipv4() == route.prefix.addr().is_ipv4();
+            let is_own = own.iter().any(|own| own.address == next_hop);
+            if is_own || !same_family || !own.iter().any(near) {
+                let field = format!("{field}.export[{position}].next_hop");
+                let allowed = "another's address on the attachment, of the prefix's family";
+                findings.add(field, next_hop, allowed);
             }
         }
     }

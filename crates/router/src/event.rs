@@ -43,6 +43,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A host found no free address; not said again for five minutes.
+    PoolExhausted {
+        /// The attachment's name.
+        port: String,
+    },
 }
 
 /// `up` alone, or `down` and why.
@@ -70,6 +75,9 @@ impl fmt::Display for Event {
             }
             Self::RouteRefused { neighbour, route, reason } => {
                 write!(f, "route {route} from {neighbour} is refused: {reason}")
+            }
+            Self::PoolExhausted { port } => {
+                write!(f, "a host on {port} found no free address")
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Routes of VRFs and swapped labels lead to a *next hop*; how a next hop is reached is one
 //! transport per next hop, shared by all of them. So when the interior routes change, a few
 //! transports are rewritten and thousands of routes follow. Where a VRF has a prefix attached, an
-//! imported route of the same prefix waits behind it.
+//! imported route of the same prefix waits behind it. What a third party's router announces leads
+//! out of its attachment, to the next hop that it named.
 //!
 //! Standards: RFC 8402 §3.1 and §3.4 (prefix and adjacency segments), RFC 8660 §2.5 (incoming
 //! labels of prefix segments), RFC 4364 §5 (routes to the next hop through the tunnel to it).
@@ -13,13 +14,13 @@ use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Label, LabelSpace, MacAddr, PortId, Prefix, VrfId};
-use bgp::{LabelBinding, Source, VrfPath};
+use bgp::{LabelBinding, NeighbourId, Source, VrfPath};
 use forwarding::access::{Access, Role as AccessRole, Rule};
 use forwarding::{
     GlobalRoute, Hop, LabelAction, Medium, PATHS_MAX, Path, Port, PortKind, Tables, Transport,
     TransportId, VrfRoute,
 };
-use model::config::{self, NeighbourKind, Role, RouterConfig, Side};
+use model::config::{self, ExportedRoute, NeighbourKind, Role, RouterConfig, Side};
 
 use crate::translate;
 
@@ -28,6 +29,8 @@ use crate::translate;
 pub(crate) struct Install {
     pub(crate) tables: Tables,
     transports: BTreeMap<Target, TransportId>,
+    /// Third parties' routers, and what they are on.
+    customers: BTreeMap<NeighbourId, Customer>,
     /// Far ends of uplinks, and the port that leads there.
     uplinks: BTreeMap<IpAddr, PortId>,
     /// The interior routes in force.
@@ -42,6 +45,39 @@ pub(crate) struct Install {
     attached: BTreeSet<(VrfId, Prefix)>,
     /// Counts changes, for whoever waits for quiet.
     version: u64,
+}
+
+/// The attachment of a third party's router.
+#[derive(Debug)]
+struct Customer {
+    port: PortId,
+    own: Vec<IpAddr>,
+    /// The prefixes on the link.
+    prefixes: Vec<Prefix>,
+}
+
+impl Customer {
+    /// Whether an address can be another station's of the link.
+    fn is_on_link(&self, address: IpAddr) -> bool {
+        let is_near = self.prefixes.iter().any(|prefix| prefix.contains(address));
+        let is_near_v6 = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        (is_near || is_near_v6) && !self.own.contains(&address)
+    }
+}
+
+fn customers(config: &RouterConfig) -> BTreeMap<NeighbourId, Customer> {
+    let mut customers = BTreeMap::new();
+    for (id, neighbour) in (0..).map(NeighbourId).zip(&config.neighbours) {
+        if let NeighbourKind::Customer { port: id_of_port, .. } = neighbour.kind
+            && let Some(port) = translate::port(config, id_of_port)
+        {
+            let prefixes =
+                port.addresses.iter().filter_map(|own| Prefix::new(own.address, own.length));
+            let (own, prefixes) = (translate::port_addresses(port), prefixes.collect());
+            customers.insert(id, Customer { port: id_of_port, own, prefixes });
+        }
+    }
+    customers
 }
 
 /// Where a transport leads, and what it may carry.
@@ -116,10 +152,9 @@ fn port_kind(config: &RouterConfig, id: PortId, kind: &config::PortKind) -> Opti
 }
 
 fn port(config: &RouterConfig, id: PortId, port: &config::Port) -> Option<Port> {
-    let v6 = port
-        .addresses
-        .iter()
-        .filter_map(|address| match address.address {
+    let v6 = translate::port_addresses(port)
+        .into_iter()
+        .filter_map(|address| match address {
             IpAddr::V6(v6) => Some(v6),
             IpAddr::V4(_) => None,
         })
@@ -145,6 +180,7 @@ impl Install {
         Self {
             tables: Tables::new(),
             transports: BTreeMap::new(),
+            customers: BTreeMap::new(),
             uplinks: BTreeMap::new(),
             interior: BTreeMap::new(),
             segments: BTreeSet::new(),
@@ -185,6 +221,7 @@ impl Install {
             self.tables.set_port(id, port);
             self.set_link(id, planned);
         }
+        self.customers = customers(config);
         self.set_vrfs(config);
         if let (Some(isis), Some(loopback)) = (&config.isis, &config.loopback) {
             let own = Label::new(isis.srgb.first.value().saturating_add(loopback.v4_sid));
@@ -260,10 +297,10 @@ impl Install {
                 attached.extend(Prefix::new(address, length).map(|prefix| ((id, prefix), route)));
                 attached.insert((id, Prefix::host(address)), VrfRoute::Local);
             }
-            for route in &vrf.export {
+            for ExportedRoute { prefix, port, next_hop, .. } in &vrf.export {
                 attached
-                    .entry((id, route.prefix))
-                    .or_insert(VrfRoute::Attached { port: route.port, neighbour: None });
+                    .entry((id, *prefix))
+                    .or_insert(VrfRoute::Attached { port: *port, neighbour: *next_hop });
             }
             let gateway_v4 = own.iter().find_map(|(_, address, _)| match address {
                 IpAddr::V4(v4) => Some(*v4),
@@ -389,15 +426,17 @@ impl Install {
             return;
         }
         self.version += 1;
-        if let Some(Source::Vrf(other)) = paths.first().map(|path| path.via)
-            && let Some(port) = self.attachment(other, prefix)
-        {
-            let route = VrfRoute::Attached { port, neighbour: None };
+        if let Some(route) = paths.first().and_then(|path| self.attachment(prefix, path)) {
             self.tables.set_vrf_route(vrf, prefix, route);
             return;
         }
-        let remote = paths.iter().filter(|path| matches!(path.via, Source::Neighbour(_)));
+        let is_remote = |path: &&VrfPath| match path.via {
+            Source::Neighbour(id) => !self.customers.contains_key(&id),
+            Source::Vrf(_) => false,
+        };
+        let remote: Vec<&VrfPath> = paths.iter().filter(is_remote).collect();
         let paths: Vec<Path> = remote
+            .into_iter()
             .take(PATHS_MAX)
             .map(|path| Path {
                 label: path.to.label,
@@ -411,11 +450,23 @@ impl Install {
         }
     }
 
-    /// The attachment of another VRF of this router behind which a prefix is.
-    fn attachment(&self, vrf: VrfId, prefix: Prefix) -> Option<PortId> {
-        match self.tables.vrf(vrf)?.routes.get(prefix)? {
-            VrfRoute::Attached { port, .. } => Some(*port),
-            VrfRoute::Local | VrfRoute::Remote { .. } => None,
+    /// The way out of an attachment of this router, where a path leads there: where another VRF has
+    /// the prefix, or to a third party's router.
+    fn attachment(&self, prefix: Prefix, path: &VrfPath) -> Option<VrfRoute> {
+        match path.via {
+            Source::Vrf(other) => match self.tables.vrf(other)?.routes.get(prefix)? {
+                route @ VrfRoute::Attached { .. } => Some(route.clone()),
+                VrfRoute::Local | VrfRoute::Remote { .. } => None,
+            },
+            Source::Neighbour(id) => {
+                let customer = self.customers.get(&id)?;
+                let neighbour = path.to.next_hop;
+                // RFC 4271 §6.3: what is not on the link leads nowhere.
+                customer.is_on_link(neighbour).then_some(VrfRoute::Attached {
+                    port: customer.port,
+                    neighbour: Some(neighbour),
+                })
+            }
         }
     }
 

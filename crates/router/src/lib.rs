@@ -8,6 +8,7 @@
 //!
 //! - `dispatch`: frames and timeouts to the parts, and what the parts say to their effect;
 //! - `connection`, `resolver`: TCP for BGP, ARP and neighbour discovery;
+//! - `hosts`, `dhcp`, `advertiser`: addresses and advertisements for the hosts of attachments;
 //! - `install`: forwarding tables;
 //! - `configure`: from one configuration to the next; `translate`: to those of the parts;
 //!   [`ConfigErrors`]: what is wrong with one;
@@ -17,11 +18,14 @@
 //! routers), RFC 5882 §3–§4 (BFD and its clients).
 //! Not implemented: management by SNMP or NETCONF.
 
+mod advertiser;
 mod configure;
 mod connection;
+mod dhcp;
 mod dispatch;
 mod error;
 mod event;
+mod hosts;
 mod install;
 mod resolver;
 mod show;
@@ -32,14 +36,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use core::net::Ipv4Addr;
 
-use base::{Deadline, Instant, PortId, Rng};
+use base::{Deadline, Instant, PortId, Rng, VrfId};
 use bgp::NeighbourId;
 use forwarding::{Forwarder, Tables, Verdict};
 use model::config::RouterConfig;
 use model::view::TableSizes;
 use packet::PacketBuf;
 
+use crate::advertiser::Advertiser;
 use crate::connection::Connection;
+use crate::dhcp::Pool;
 use crate::install::Install;
 use crate::resolver::Resolver;
 use crate::timers::{Timer, Timers};
@@ -105,9 +111,13 @@ pub struct Router {
     bfd: BTreeMap<PortId, bfd::Session>,
     /// By the neighbours' places.
     connections: Vec<Connection>,
-    /// Which neighbour a TCP packet belongs to, by our address and the neighbour's.
-    sessions: BTreeMap<(Ipv4Addr, Ipv4Addr), usize>,
+    /// Which neighbour a TCP packet belongs to: by the VRF, none for the region's own, by our
+    /// address and by the neighbour's.
+    sessions: BTreeMap<(Option<VrfId>, Ipv4Addr, Ipv4Addr), usize>,
     resolver: Resolver,
+    advertiser: Advertiser,
+    /// The addresses that attachments with DHCP lend.
+    pools: BTreeMap<PortId, Pool>,
     carrier: BTreeMap<PortId, bool>,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -149,6 +159,9 @@ impl Router {
             connections: Vec::new(),
             sessions: BTreeMap::new(),
             resolver: Resolver::default(),
+            // A stream of its own: who has no hosts to serve draws nothing from the others'.
+            advertiser: Advertiser::new(Rng::new(!seed)),
+            pools: BTreeMap::new(),
             carrier: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -269,6 +282,7 @@ impl Router {
                 self.connections.get(index).and_then(Connection::poll_timeout)
             }
             Timer::Resolver => self.resolver.poll_timeout(),
+            Timer::Advertiser => self.advertiser.poll_timeout(),
         };
         self.timers.arm(timer, deadline);
     }

@@ -5,15 +5,15 @@
 //! with a few others. Answers are given for the port's own addresses only. What a LAN can make the
 //! router remember is bounded per port, so that a flood costs its own port alone.
 //!
-//! Standards: RFC 826, RFC 4861 §7.2 (solicitation, advertisement), RFC 5227 §2.1 (probes are
-//! answered).
-//! Not implemented: RFC 4861 §6 (router advertisements), §7.3 (unreachability detection by other
-//! protocols' hints), RFC 4862 (duplicate address detection), proxy ARP.
+//! Standards: RFC 826, RFC 4861 §7.2 (solicitation, advertisement, and word to whoever sent what
+//! nobody takes), RFC 5227 §2.1 (probes are answered).
+//! Not implemented: RFC 4861 §7.3 (unreachability detection by other protocols' hints), RFC 4862
+//! (duplicate address detection of our own addresses), proxy ARP.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Deadline, Duration, Instant, MacAddr, PortId};
+use base::{Deadline, Duration, Instant, MacAddr, PortId, VrfId};
 use forwarding::LinkProtocol;
 use packet::{PacketBuf, arp, ethernet, icmp, ip, ndp};
 
@@ -45,6 +45,8 @@ pub(crate) struct Unresolved {
     pub(crate) address: IpAddr,
     pub(crate) protocol: LinkProtocol,
     pub(crate) packet: PacketBuf,
+    /// Where its sender is to be told if nobody answers.
+    pub(crate) sender: Option<(PortId, VrfId)>,
 }
 
 /// What the resolver wants done.
@@ -56,6 +58,8 @@ pub(crate) enum Action {
     Set(PortId, IpAddr, Option<MacAddr>),
     /// Send what waited.
     Release(Unresolved),
+    /// Nobody answered: what waited is not delivered.
+    GiveUp(Unresolved),
 }
 
 #[derive(Debug)]
@@ -127,12 +131,19 @@ impl Resolver {
             .map(|((_, address), _)| *address)
             .collect();
         for address in gone {
-            self.forget(port, address, actions);
+            // What waits is lost with the link, without a word.
+            drop(self.forget(port, address, actions));
         }
     }
 
-    fn forget(&mut self, port: PortId, address: IpAddr, actions: &mut Vec<Action>) {
-        let Some(entry) = self.entries.remove(&(port, address)) else { return };
+    /// Forgets a neighbour; returns what waited for it.
+    fn forget(
+        &mut self,
+        port: PortId,
+        address: IpAddr,
+        actions: &mut Vec<Action>,
+    ) -> Vec<Unresolved> {
+        let Some(entry) = self.entries.remove(&(port, address)) else { return Vec::new() };
         self.wakes.remove(&(entry.wake, port, address));
         if let Some(count) = self.counts.get_mut(&port) {
             *count = count.saturating_sub(1);
@@ -141,6 +152,7 @@ impl Resolver {
         if entry.mac.is_some() {
             actions.push(Action::Set(port, address, None));
         }
+        entry.waiting
     }
 
     /// A packet needs a neighbour that is not known.
@@ -187,7 +199,8 @@ impl Resolver {
             let permanent = interface.peer == Some(address);
             let Some(entry) = self.entries.get_mut(&(port, address)) else { continue };
             if entry.tries >= TRIES_MAX && !permanent {
-                self.forget(port, address, actions);
+                let waiting = self.forget(port, address, actions);
+                actions.extend(waiting.into_iter().map(Action::GiveUp));
                 continue;
             }
             entry.tries = entry.tries.saturating_add(1);

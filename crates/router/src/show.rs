@@ -107,7 +107,12 @@ impl Router {
 
     fn route_in_words(&self, route: &VrfRoute) -> String {
         match route {
-            VrfRoute::Attached { port, .. } => format!("attached {}", self.port_name(*port)),
+            VrfRoute::Attached { port, neighbour: None } => {
+                format!("attached {}", self.port_name(*port))
+            }
+            VrfRoute::Attached { port, neighbour: Some(neighbour) } => {
+                format!("attached {} via {neighbour}", self.port_name(*port))
+            }
             VrfRoute::Local => "local".to_owned(),
             VrfRoute::Remote { paths } => self.tables().usable_path(paths).map_or_else(
                 || "remote, no usable path".to_owned(),

@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Connection(usize),
     /// Address resolution.
     Resolver,
+    /// Router advertisements.
+    Advertiser,
 }
 
 /// One optional deadline per part.

@@ -2,18 +2,18 @@
 //!
 //! The protocol crates do not know [`model`]; this is the one place that knows both.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Duration, Label, Prefix};
+use base::{Duration, Ipv4Prefix, Label, MacAddr, Prefix};
 use bgp::config::{Accept, CustomerFilter, Export, LabelBlock, NeighbourId, SiteFilter};
 use bgp::route::{Family, VpnPrefix};
 use model::config::{
-    Authentication, AuthenticationAlgorithm, Bfd, Isis, LabelRange, Neighbour, NeighbourKind, Port,
-    PortKind, RouterConfig, Vrf,
+    Authentication, AuthenticationAlgorithm, Bfd, HostService, Isis, LabelRange, Medium, Neighbour,
+    NeighbourKind, Port, PortKind, RouterConfig, Vrf,
 };
 
-use crate::connection::Ends;
+use crate::connection::{Ends, Reach};
 
 /// How long a link-state PDU lives, and how long before it is made anew (ISO 10589 §7.3.21 allows
 /// up to 65,535 s; a long life keeps a quiet network quiet).
@@ -70,11 +70,19 @@ pub(crate) fn port_v4(port: &Port) -> Option<core::net::Ipv4Addr> {
     })
 }
 
-/// A port's IPv6 address.
-pub(crate) fn port_v6(port: &Port) -> Option<core::net::Ipv6Addr> {
+/// The same with the prefix on the link.
+pub(crate) fn port_v4_prefix(port: &Port) -> Option<(core::net::Ipv4Addr, Ipv4Prefix)> {
+    port.addresses.iter().find_map(|own| match own.address {
+        IpAddr::V4(v4) => Some((v4, Ipv4Prefix::new(v4, own.length)?)),
+        IpAddr::V6(_) => None,
+    })
+}
+
+/// A port's first IPv6 address that has a meaning beyond the link.
+pub(crate) fn port_v6(port: &Port) -> Option<Ipv6Addr> {
     port.addresses.iter().find_map(|address| match address.address {
-        IpAddr::V6(v6) => Some(v6),
-        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) if !v6.is_unicast_link_local() => Some(v6),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
     })
 }
 
@@ -187,10 +195,7 @@ fn neighbour_kind(config: &RouterConfig, kind: &NeighbourKind) -> bgp::config::N
         }
         NeighbourKind::Customer { port: id, accept, targets, max_routes } => {
             let attachment = port(config, *id);
-            let vrf = match attachment.map(|port| &port.kind) {
-                Some(PortKind::Attachment { vrf, .. }) => *vrf,
-                _ => base::VrfId(u32::MAX),
-            };
+            let vrf = attachment.and_then(port_vrf).unwrap_or(base::VrfId(u32::MAX));
             bgp::config::NeighbourKind::Customer(CustomerFilter {
                 vrf,
                 accept: accept.clone(),
@@ -261,11 +266,65 @@ pub(crate) const fn ends(neighbour: &Neighbour) -> Ends {
         local: neighbour.local_address,
         remote: neighbour.address,
         passive: neighbour.passive,
-        adjacent: neighbour_port(neighbour).is_some(),
+        reach: match neighbour.kind {
+            NeighbourKind::Internal { .. } => Reach::Core,
+            NeighbourKind::Site { .. } | NeighbourKind::Core { .. } => Reach::Link,
+            NeighbourKind::Customer { .. } => Reach::Lan,
+        },
     }
 }
 
-/// The uplink that a neighbour is at the far end of; none for interior neighbours.
+/// The VRF of a port; none where it is the region's.
+pub(crate) const fn port_vrf(port: &Port) -> Option<base::VrfId> {
+    match port.kind {
+        PortKind::Attachment { vrf, .. } => Some(vrf),
+        PortKind::CoreLink { .. } | PortKind::Uplink { .. } | PortKind::Unused => None,
+    }
+}
+
+/// What a port does for its hosts.
+pub(crate) const fn port_hosts(port: &Port) -> Option<&HostService> {
+    match &port.kind {
+        PortKind::Attachment { hosts, .. } => hosts.as_ref(),
+        PortKind::CoreLink { .. } | PortKind::Uplink { .. } | PortKind::Unused => None,
+    }
+}
+
+/// The address that an attachment with IPv6 has on its link alone (RFC 4291 §2.1, §2.5.6): the one
+/// that is configured, or the one made of its Ethernet address (appendix A).
+pub(crate) fn port_link_local(port: &Port) -> Option<core::net::Ipv6Addr> {
+    let mut own = port.addresses.iter().filter_map(|own| match own.address {
+        IpAddr::V6(v6) => Some(v6),
+        IpAddr::V4(_) => None,
+    });
+    let first = own.next().filter(|_| port_vrf(port).is_some())?;
+    let configured = core::iter::once(first).chain(own).find(Ipv6Addr::is_unicast_link_local);
+    let MacAddr([a, b, c, d, e, f]) = port.mac;
+    let made = || {
+        let [w, x, y, z] = [[a ^ 0x02, b], [c, 0xff], [0xfe, d], [e, f]].map(u16::from_be_bytes);
+        Ipv6Addr::new(0xfe80, 0, 0, 0, w, x, y, z)
+    };
+    let made = (port.medium == Medium::Ethernet).then(made);
+    configured.or(made)
+}
+
+/// A port's addresses, the one that is made of its Ethernet address included.
+pub(crate) fn port_addresses(port: &Port) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = port.addresses.iter().map(|own| own.address).collect();
+    if let Some(link_local) = port_link_local(port).map(IpAddr::V6)
+        && !addresses.contains(&link_local)
+    {
+        addresses.push(link_local);
+    }
+    addresses
+}
+
+/// Where a neighbour's session is: the VRF of its attachment, or the region's own table.
+pub(crate) fn neighbour_realm(config: &RouterConfig, neighbour: &Neighbour) -> Option<base::VrfId> {
+    port_vrf(port(config, neighbour_port(neighbour)?)?)
+}
+
+/// The port that a neighbour is on; none for interior neighbours.
 pub(crate) const fn neighbour_port(neighbour: &Neighbour) -> Option<base::PortId> {
     match neighbour.kind {
         NeighbourKind::Site { port, .. }

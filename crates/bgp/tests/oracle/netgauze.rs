@@ -6,13 +6,16 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::{AsNumber, Ipv4Prefix, Ipv6Prefix, Label, Prefix, RouteDistinguisher, RouterId};
+use bgp::graceful_restart::GracefulRestart;
 use bgp::message::{self, HEADER_LEN};
 use bgp::nlri::{Membership, VpnNlri};
 use bgp::notification::{
     CeaseSubcode, ErrorCode, FsmSubcode, HeaderSubcode, Notification, OpenSubcode, UpdateSubcode,
 };
 use bgp::open::{self, Open};
-use bgp::route::{AsSegment, Family, Origin, PathAttributes, UnknownAttribute, VpnPrefix};
+use bgp::route::{
+    AsSegment, Family, FamilySet, Origin, PathAttributes, UnknownAttribute, VpnPrefix,
+};
 use bgp::update::{Writer, encode_end_of_rib};
 use netgauze_bgp_pkt::BgpMessage;
 use netgauze_bgp_pkt::nlri::{self as theirs, MplsLabel};
@@ -366,6 +369,12 @@ fn open_is_understood_both_ways() {
         families: Family::ALL.into_iter().collect(),
         route_refresh: true,
         four_octet_as: true,
+        graceful_restart: Some(GracefulRestart {
+            restarting: true,
+            time: 120,
+            families: Family::ALL.into_iter().collect(),
+            preserved: FamilySet::EMPTY.with(Family::VpnIpv6),
+        }),
         other_capabilities: Vec::new(),
     };
     let mut stream = Vec::new();
@@ -374,7 +383,7 @@ fn open_is_understood_both_ways() {
     let BgpMessage::Open(theirs) = &messages[0] else { panic!("an OPEN message") };
     assert_eq!((theirs.my_as(), theirs.my_asn4()), (23456, open.local_as.0));
     assert_eq!((theirs.hold_time(), theirs.bgp_id()), (90, open.router_id.0));
-    assert_eq!(theirs.capabilities().len(), Family::ALL.len() + 2);
+    assert_eq!(theirs.capabilities().len(), Family::ALL.len() + 3);
     assert_eq!(open::decode(&written(&messages[0])), Ok(open));
 }
 

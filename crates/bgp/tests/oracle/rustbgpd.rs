@@ -3,10 +3,11 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use base::{AsNumber, Label, Prefix, RouteDistinguisher, RouterId};
+use bgp::graceful_restart::GracefulRestart;
 use bgp::message::HEADER_LEN;
 use bgp::nlri::{Membership, VpnNlri};
 use bgp::open::{self, Open};
-use bgp::route::{AsSegment, Family, Origin, PathAttributes, VpnPrefix};
+use bgp::route::{AsSegment, Family, FamilySet, Origin, PathAttributes, VpnPrefix};
 use bgp::update::{Writer, encode_end_of_rib};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -292,6 +293,12 @@ fn open_is_understood_both_ways() {
         families: Family::ALL.into_iter().collect(),
         route_refresh: true,
         four_octet_as: true,
+        graceful_restart: Some(GracefulRestart {
+            restarting: true,
+            time: 120,
+            families: Family::ALL.into_iter().collect(),
+            preserved: FamilySet::EMPTY.with(Family::VpnIpv6),
+        }),
         other_capabilities: Vec::new(),
     };
     let mut stream = Vec::new();
@@ -302,7 +309,7 @@ fn open_is_understood_both_ways() {
     assert_eq!((theirs.my_as, theirs.hold_time), (23456, 90));
     assert_eq!(theirs.bgp_identifier, open.router_id.0);
     assert!(theirs.capabilities.contains(&oracle::Capability::FourOctetAs { asn: 4_200_000_001 }));
-    assert_eq!(theirs.capabilities.len(), 7);
+    assert_eq!(theirs.capabilities.len(), 8);
     let mut back = Vec::new();
     theirs.encode(&mut back).unwrap();
     assert_eq!(open::decode(&back[HEADER_LEN..]), Ok(open));

@@ -82,6 +82,7 @@ impl Rogue {
             connect_retry: Duration::from_secs(5),
             families: config.neighbours[0].families.clone(),
             passive: false,
+            graceful_restart: false,
         };
         let now = Instant::ZERO;
         let mut rogue = Self {

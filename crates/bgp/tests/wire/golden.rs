@@ -7,6 +7,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use base::{AsNumber, Label, RouteTarget, RouterId};
 use bgp::error::Verdict;
+use bgp::graceful_restart::GracefulRestart;
 use bgp::message;
 use bgp::nlri::{Membership, VpnNlri};
 use bgp::open::{self, Open};
@@ -71,7 +72,12 @@ fn open_of_frr_is_read() {
             families: FamilySet::EMPTY.with(Family::VpnIpv4).with(Family::VpnIpv6),
             route_refresh: true,
             four_octet_as: true,
-            other_capabilities: vec![128, 70, 6, 69, 73, 64, 71],
+            graceful_restart: Some(GracefulRestart {
+                restarting: true,
+                time: 120,
+                ..GracefulRestart::HELPER
+            }),
+            other_capabilities: vec![128, 70, 6, 69, 73, 71],
         }
     );
 }
@@ -184,6 +190,7 @@ fn own_open_is_these_octets() {
         families: FamilySet::EMPTY.with(Family::VpnIpv4),
         route_refresh: true,
         four_octet_as: true,
+        graceful_restart: None,
         other_capabilities: Vec::new(),
     };
     let mut out = Vec::new();

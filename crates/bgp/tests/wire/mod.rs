@@ -1,6 +1,7 @@
 //! The wire: messages and the session that carries them.
 
 mod golden;
+pub(crate) mod golden_customer;
 mod hostile;
 mod rfc7606;
 mod round_trip;

@@ -7,11 +7,14 @@ use base::{
     AsNumber, Ipv4Prefix, Ipv6Prefix, Label, Prefix, RouteDistinguisher, RouteTarget, RouterId,
 };
 use bgp::error::{EncodeError, Verdict};
+use bgp::graceful_restart::GracefulRestart;
 use bgp::message::MESSAGE_MAX;
 use bgp::nlri::{Membership, Routes, VpnNlri};
 use bgp::notification::{CeaseSubcode, ErrorCode, Notification};
 use bgp::open::{self, Open};
-use bgp::route::{AsSegment, Family, Origin, PathAttributes, UnknownAttribute, VpnPrefix};
+use bgp::route::{
+    AsSegment, Family, FamilySet, Origin, PathAttributes, UnknownAttribute, VpnPrefix,
+};
 use bgp::update::{Update, Writer};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -21,6 +24,17 @@ use super::{decode, internal, memberships, update_bodies, vpn_routes};
 
 fn as_number() -> impl Strategy<Value = AsNumber> {
     (1..=u32::MAX).prop_map(AsNumber)
+}
+
+fn graceful_restart() -> impl Strategy<Value = GracefulRestart> {
+    let families = || vec(proptest::sample::select(Family::ALL.to_vec()), 0..4);
+    (any::<bool>(), 0..4096_u16, families(), families()).prop_map(
+        |(restarting, time, families, preserved)| {
+            let families: FamilySet = families.into_iter().collect();
+            let preserved = preserved.into_iter().collect::<FamilySet>().intersection(families);
+            GracefulRestart { restarting, time, families, preserved }
+        },
+    )
 }
 
 fn segment() -> impl Strategy<Value = AsSegment> {
@@ -230,6 +244,7 @@ proptest! {
         id in 1..=u32::MAX,
         families in vec(proptest::sample::select(Family::ALL.to_vec()), 1..6),
         route_refresh in any::<bool>(),
+        restart in option::of(graceful_restart()),
     ) {
         let open = Open {
             local_as,
@@ -238,6 +253,7 @@ proptest! {
             families: families.into_iter().collect(),
             route_refresh,
             four_octet_as: true,
+            graceful_restart: restart,
             other_capabilities: Vec::new(),
         };
         let mut out = Vec::new();

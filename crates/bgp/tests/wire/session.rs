@@ -25,6 +25,7 @@ fn config(local: u8, passive: bool) -> Config {
         connect_retry: Duration::from_secs(5),
         families: vec![Family::VpnIpv4, Family::VpnIpv6],
         passive,
+        graceful_restart: true,
     }
 }
 
@@ -209,6 +210,7 @@ fn peer_open() -> Open {
         families: FamilySet::EMPTY.with(Family::VpnIpv4),
         route_refresh: true,
         four_octet_as: true,
+        graceful_restart: None,
         other_capabilities: Vec::new(),
     }
 }

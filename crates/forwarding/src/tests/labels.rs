@@ -171,8 +171,9 @@ fn neighbour_that_is_not_resolved_holds_the_packet_until_it_is() {
     bench.tables.set_neighbour(CORE, super::neighbour(CORE), None);
     let inner = datagram("10.9.9.9", "10.8.8.8", 17, 40);
     let mut out = bench.receive_labelled(CORE_B, &[(16_002, 9)], &inner);
-    let Some(Verdict::Resolve { port: CORE, address, protocol: LinkProtocol::Mpls, packet }) =
-        out.pop()
+    let Some(Verdict::Resolve {
+        port: CORE, address, protocol: LinkProtocol::Mpls, packet, ..
+    }) = out.pop()
     else {
         panic!("{out:?}")
     };

@@ -13,6 +13,7 @@
 mod answers;
 mod drops;
 mod fuzz;
+mod hosts;
 mod labels;
 mod paths;
 mod rules;

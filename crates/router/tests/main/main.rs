@@ -3,6 +3,8 @@
 mod boundary;
 mod bring_up;
 mod configuration;
+mod customer;
+mod hosts;
 mod lab;
 mod liveness;
 mod plan;

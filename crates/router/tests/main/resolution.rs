@@ -2,12 +2,14 @@
 
 use base::{Duration, MacAddr};
 use packet::arp::Operation;
+use packet::icmp;
 use packet::ndp::{self, Message};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, SITE_1};
 use crate::plan::{LAN, LAN_B, address, mac, site};
 use crate::wire::{
-    HOST, OTHER_HOST, arp_reply, arp_request, arps, data, datagram, ip_frame, ndp_frame, ndps,
+    HOST, OTHER_HOST, arp_reply, arp_request, arps, data, datagram, ip_frame, ip_of, ndp_frame,
+    ndps,
 };
 
 const SITE: usize = 0;
@@ -129,8 +131,74 @@ fn a_host_that_does_not_answer_is_given_up_after_three_questions() {
     lab.run_for(Duration::from_secs(10));
     assert_eq!(arps(&lab.take_left(SITE, LAN_B)).len(), 3);
     assert_eq!(given_up(&lab), 12);
+    lab.inject(SITE, LAN, &arp_reply((HOST, V4.0), (mac(11, 1), "10.1.1.1")));
+    lab.left.clear();
     lab.inject(SITE, LAN_B, &arp_reply((HOST, V4.1), OWN));
     assert_eq!(lab.left, [], "an answer that comes too late is nobody's");
+    assert_eq!(lab.router(SITE).tables().neighbours().count(), 1);
+}
+
+#[test]
+fn whoever_sends_to_a_host_that_does_not_answer_is_told_so() {
+    for (ends, host_protocol) in [(V4, icmp::PROTOCOL_V4), (V6, icmp::PROTOCOL_V6)] {
+        let mut lab = lans();
+        send(&mut lab, ends, 0..3);
+        lab.run_for(Duration::from_millis(2900));
+        let told = |lab: &mut Lab| {
+            let left = lab.take_left(SITE, LAN);
+            let errors = left.iter().filter_map(|frame| {
+                let (ip, bytes) = ip_of(frame)?;
+                let is_told = ip.protocol == host_protocol && ip.destination == address(ends.0);
+                is_told.then(|| ip.payload(bytes)[..2].to_vec())
+            });
+            errors.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&mut lab), Vec::<Vec<u8>>::new(), "not yet");
+        // The sender itself is asked for before it can be told.
+        let message = Message::Advertisement {
+            router: false,
+            solicited: true,
+            override_known: true,
+            target: "fd00:1:1::9".parse().unwrap(),
+            link_layer: Some(HOST),
+        };
+        lab.run_for(Duration::from_millis(200));
+        lab.left.clear();
+        lab.inject(SITE, LAN, &arp_reply((HOST, V4.0), (mac(11, 1), "10.1.1.1")));
+        lab.inject(SITE, LAN, &ndp_frame(mac(11, 1), HOST, (V6.0, "fd00:1:1::1"), &message));
+        let unreachable = if ends == V4 { [3, 1] } else { [1, 3] };
+        assert_eq!(told(&mut lab), [unreachable; 3], "{ends:?}");
+    }
+}
+
+#[test]
+fn a_sender_at_another_site_is_told_so_too() {
+    let mut lab = Lab::converged(4);
+    let packet = datagram("10.1.1.9", "10.1.2.77", (4000, 7), 64, b"anybody");
+    lab.inject(SITE_1, LAN, &ip_frame(mac(11, 1), HOST, &packet));
+    lab.run_for(Duration::from_millis(3100));
+    lab.inject(SITE_1, LAN, &arp_reply((HOST, V4.0), (mac(11, 1), "10.1.1.1")));
+    let left = lab.take_left(SITE_1, LAN);
+    let told: Vec<_> = left.iter().filter_map(|frame| ip_of(frame)).collect();
+    assert_eq!(told.len(), 1);
+    let (ip, bytes) = told[0];
+    assert_eq!((ip.source, ip.destination), (address("10.1.2.1"), address(V4.0)));
+    assert_eq!(ip.payload(bytes)[..2], [3, 1]);
+}
+
+#[test]
+fn a_check_for_ones_own_address_teaches_nothing() {
+    let mut lab = lans();
+    send(&mut lab, V6, 0..1);
+    lab.left.clear();
+    let target = "fd00:2:1::9".parse().unwrap();
+    for link_layer in [None, Some(OTHER_HOST)] {
+        let message = Message::Solicitation { target, link_layer };
+        let ends = ("::", "ff02::1:ff00:9");
+        let to = ndp::multicast_mac(ndp::solicited_node(target));
+        lab.inject(SITE, LAN_B, &ndp_frame(to, OTHER_HOST, ends, &message));
+    }
+    assert_eq!(lab.left, []);
     assert_eq!(lab.router(SITE).tables().neighbours().count(), 0);
 }
 
@@ -184,13 +252,13 @@ fn neighbour_discovery_resolves_and_releases_alike() {
 fn a_solicitation_is_answered_to_whoever_asked() {
     let mut lab = lans();
     let target = "fd00:1:1::1".parse().unwrap();
-    for (source, link_layer, to) in [
-        ("fd00:1:1::9", Some(HOST), HOST),
-        ("fd00:1:1::9", None, HOST),
-        ("::", None, ndp::multicast_mac("ff02::1".parse().unwrap())),
+    for (source, destination, link_layer, to) in [
+        ("fd00:1:1::9", "fd00:1:1::1", Some(HOST), HOST),
+        ("fd00:1:1::9", "fd00:1:1::1", None, HOST),
+        ("::", "ff02::1:ff00:1", None, ndp::multicast_mac("ff02::1".parse().unwrap())),
     ] {
         let message = Message::Solicitation { target, link_layer };
-        lab.inject(SITE, LAN, &ndp_frame(mac(11, 1), HOST, (source, "fd00:1:1::1"), &message));
+        lab.inject(SITE, LAN, &ndp_frame(mac(11, 1), HOST, (source, destination), &message));
         let answers = ndps(&lab.take_left(SITE, LAN));
         assert_eq!(answers.len(), 1, "{source} {link_layer:?}");
         let Message::Advertisement { solicited, link_layer, .. } = answers[0].1 else {
