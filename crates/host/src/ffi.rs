@@ -206,6 +206,9 @@ pub(crate) struct Ring {
     shape: RingShape,
 }
 
+// SAFETY: the mapping belongs to the ring alone, and may be used by whatever thread owns that.
+unsafe impl Send for Ring {}
+
 /// A received frame in its slot.
 #[derive(Debug)]
 pub(crate) struct Received<'a> {

@@ -3,9 +3,11 @@
 //! Commands that ask a running network are the requests of [`crate::control::request`] themselves,
 //! so that what is typed is what is sent.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use intent::Date;
@@ -70,7 +72,8 @@ Example:
     #[command(after_help = "\
 Examples:
   weald up examples/sussex
-  weald up examples/two-pops --once --json")]
+  weald up examples/two-pops --once --json
+  sudo weald up examples/two-pops --attach G1   (then `sudo weald shell G1`)")]
     Up(Up),
     /// Run one router of a plan on this machine's own ports
     #[command(after_help = ROUTER_HELP)]
@@ -82,6 +85,7 @@ it, no interface or process stays.
 
 Examples:
   weald lab examples/two-pops
+  weald lab examples/sussex --site G81001 --site RXH01
   weald shell H1            (in another terminal)
   weald cut brighton-1--lewes-1")]
     Lab(Lab),
@@ -195,6 +199,9 @@ pub(crate) struct Up {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) socket: Socket,
+    /// Give a site's LAN to this machine: to `weald shell SITE`, or to a TAP
+    #[arg(long, value_name = "SITE[:VN][=TAP]", conflicts_with = "once")]
+    pub(crate) attach: Vec<Attach>,
     /// Print the result and exit: 0 only where every promise is kept
     #[arg(long)]
     pub(crate) once: bool,
@@ -214,6 +221,26 @@ pub(crate) struct Up {
     /// The day communities must not have expired on [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) date: Option<Date>,
+}
+
+/// A LAN to be given to this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attach {
+    pub(crate) lan: Lan,
+    /// The TAP that it is given to; none: a namespace of its own.
+    pub(crate) tap: Option<String>,
+}
+
+impl FromStr for Attach {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (lan, tap) = text.split_once('=').map_or((text, None), |(lan, tap)| (lan, Some(tap)));
+        let (site, network) =
+            lan.split_once(':').map_or((lan, None), |(site, network)| (site, Some(network)));
+        let lan = Lan { site: site.to_owned(), network: network.map(str::to_owned) };
+        Ok(Self { lan, tap: tap.map(str::to_owned) })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -247,6 +274,9 @@ pub(crate) struct Lab {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) socket: Socket,
+    /// Give this site's router a process of its own [default: every site of a small region's]
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Vec<String>,
     /// Start it, say how it came up, and stop
     #[arg(long)]
     pub(crate) once: bool,

@@ -6,7 +6,8 @@
 //! - [`network`] wraps the twin: names, faults, probes, and who is reached;
 //! - [`answers`] turns questions into data and text; [`control`] carries both over a Unix socket
 //!   to the process that runs the network;
-//! - [`daemon`] is one router as a process of its own, [`lab`] a whole plan of such processes;
+//! - [`daemon`] is one router as a process of its own, [`lab`] a whole plan of such processes,
+//!   [`lan`] a site's LAN for real programs;
 //! - [`report`] and [`screen`] are how results look, [`output`] is the only place that prints.
 //!
 //! One thread drives the network. A second one accepts on the socket and hands requests over.
@@ -19,6 +20,7 @@ mod daemon;
 mod day;
 mod failure;
 mod lab;
+mod lan;
 mod load;
 mod network;
 mod output;

@@ -11,6 +11,7 @@ mod trace;
 use crate::control::request::Request;
 use crate::control::response::Answer;
 use crate::failure::Failure;
+use crate::lan;
 use crate::network::Network;
 
 /// Answers a request.
@@ -25,9 +26,14 @@ pub(crate) fn answer(network: &mut Network, request: &Request) -> Result<Answer,
         Request::Show(show) => show::answer(network, show),
         Request::Cut(cut) => cut::cut(network, &cut.name, cut.silent),
         Request::Mend(mend) => cut::mend(network, mend),
-        Request::Lan(lan) => {
-            Err(Failure::network(format!("`{}` is not on this machine", lan.site))
-                .hint("`weald up --attach SITE` and `weald lab` give a site's LAN to this machine"))
+        Request::Lan(asked) => {
+            let number = lan::find(network.plan(), asked)?;
+            let host = network.host(number).zip(network.plan().attachments.get(number));
+            let (host, attachment) = host.ok_or_else(|| {
+                Failure::network(format!("the LAN of `{}` is not on this machine", asked.site))
+                    .hint("`weald up --attach SITE` and `weald lab` give it to this machine")
+            })?;
+            Ok(host.answer(attachment))
         }
         Request::Metrics => Err(Failure::network("figures are given by routers of their own")
             .hint("`weald router` runs one")),

@@ -72,7 +72,7 @@ pub(crate) fn answer(network: &mut Network, asked: &request::Ping) -> Result<Ans
     let mut packets: Vec<Packet> = Vec::new();
     for position in 0..*count {
         if position > 0 {
-            network.run_for(INTERVAL);
+            network.pass(INTERVAL);
         }
         let trace = network.trace(aim.lan, aim.flow);
         packets.push(Packet::new(&aim, trace));

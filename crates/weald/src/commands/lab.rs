@@ -1,8 +1,10 @@
 //! `weald lab`: a region on this machine with real interfaces.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use host::{Signals, rights};
+use model::plan::Plan;
 use serde_json::json;
 
 use crate::arguments;
@@ -12,16 +14,20 @@ use crate::day;
 use crate::failure::{Failure, Outcome};
 use crate::lab::{Folder, Lab};
 use crate::load::load;
+use crate::network::names::{SITES, site_number, unknown};
 use crate::output;
 use crate::screen::count;
 
 /// The number of the plan: routers that start anew have no older one.
 const GENERATION: u64 = 1;
+/// Sites of a region that is small enough for a process for each.
+const SITES_MAX: usize = 20;
 
 pub(crate) fn run(arguments: &arguments::Lab, json: bool) -> Result<Outcome, Failure> {
     let start = Instant::now();
     let loaded = load(&arguments.folder, GENERATION, arguments.date.or_else(day::today))?;
     loaded.tell_remarks();
+    let sites = sites(arguments, &loaded.plan)?;
     if !rights::is_root() {
         return Err(Failure::network("a lab makes network namespaces, which only root may")
             .hint(format!("sudo weald lab {}", arguments.folder.display())));
@@ -31,12 +37,17 @@ pub(crate) fn run(arguments: &arguments::Lab, json: bool) -> Result<Outcome, Fai
         .map_err(|error| Failure::network(format!("the kernel refuses signals: {error}")))?;
     let path = socket::chosen(arguments.socket.path.clone())
         .unwrap_or_else(|| socket::default_path(&loaded.intent.region.name));
-    let (listener, bell, _asker) = Listener::with_bell(&path)?;
-    let folder = Folder::make(&path)?;
+    let (listener, bell, _asker) = Listener::start(&path)?;
     let routers = count(loaded.plan.routers.len(), "router", "routers");
     output::note(&format!("{}: starting {routers}", loaded.plan.region));
-    let result = Lab::start(loaded.plan, folder);
-    let mut lab = result.inspect_err(|_| crate::control::listener::remove(&path))?;
+    let result = Folder::make(&path).and_then(|folder| Lab::start(loaded.plan, folder, &sites));
+    let mut lab = match result {
+        Ok(lab) => lab,
+        Err(failure) => {
+            listener.finish(false);
+            return Err(failure);
+        }
+    };
     let unwell = lab.wait_until_up();
     let took = start.elapsed();
     let said = json!({
@@ -50,15 +61,31 @@ pub(crate) fn run(arguments: &arguments::Lab, json: bool) -> Result<Outcome, Fai
         text = format!("not well after {:.1} s: {}\n", took.as_secs_f64(), unwell.join(", "));
     }
     output::either(json, &said, &text);
+    let mut asked_to = false;
     if !arguments.once {
         listener.open();
         output::note(&format!("the lab runs and listens at {}", path.display()));
         output::note(
             "hint: run programs on a LAN with `weald shell SITE`, stop it with `weald down`",
         );
-        lab.serve(&listener, bell, &signals)?;
+        asked_to = lab.serve(&listener, bell, &signals)?;
     }
     drop(lab);
-    crate::control::listener::remove(&path);
+    listener.finish(asked_to);
     Ok(Outcome::from(unwell.is_empty()))
+}
+
+/// The sites whose routers have processes of their own: those that were named, or all of a small
+/// region.
+fn sites(arguments: &arguments::Lab, plan: &Plan) -> Result<BTreeSet<String>, Failure> {
+    if arguments.site.is_empty() && plan.sites.len() <= SITES_MAX {
+        return Ok(plan.sites.iter().map(|site| site.code.clone()).collect());
+    }
+    let code = |name: &String| {
+        let site = site_number(plan, name).and_then(|number| plan.sites.get(number));
+        site.map(|site| site.code.clone()).ok_or_else(|| {
+            unknown("site", name, plan.sites.iter().map(|site| site.code.as_str()), SITES)
+        })
+    };
+    arguments.site.iter().map(code).collect()
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &arguments::Router, json: bool) -> Result<Outcome, 
     let devices = ports::open(openings, &config)?;
     let path = socket::chosen(arguments.socket.path.clone())
         .unwrap_or_else(|| socket::default_path(&config.name));
-    let (listener, bell, asker) = Listener::with_bell(&path)?;
+    let (listener, bell, asker) = Listener::start(&path)?;
     if let Some(address) = arguments.metrics {
         metrics::offer(address, asker)?;
     }

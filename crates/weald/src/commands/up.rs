@@ -2,14 +2,18 @@
 
 use std::time::Instant;
 
+use host::namespace::Namespace;
+use host::tap::Tap;
 use serde_json::Value;
+use twin::Outside;
 use twin::survey::Survey;
 
-use crate::arguments::Up;
+use crate::arguments::{Attach, Up};
 use crate::control::listener::Listener;
 use crate::control::{serve, socket};
 use crate::day;
 use crate::failure::{Failure, Outcome};
+use crate::lan::{self, Host};
 use crate::load::{Loaded, load};
 use crate::network::{self, Network};
 use crate::output;
@@ -41,7 +45,7 @@ pub(crate) fn run(arguments: &Up, json: bool) -> Result<Outcome, Failure> {
         Some(Listener::start(&path)?)
     };
     let result = bring_up(arguments, loaded, start);
-    let Some(listener) = listener else {
+    let Some((listener, bell, _asker)) = listener else {
         let (_, report) = result?;
         print(&report, json);
         return Ok(Outcome::from(report.kept));
@@ -49,18 +53,53 @@ pub(crate) fn run(arguments: &Up, json: bool) -> Result<Outcome, Failure> {
     let (mut network, report) = match result {
         Ok(up) => up,
         Err(failure) => {
-            crate::control::listener::remove(listener.path());
+            listener.finish(false);
             return Err(failure);
         }
     };
     print(&report, json);
+    if let Err(failure) = attach(&mut network, &arguments.attach) {
+        listener.finish(false);
+        return Err(failure);
+    }
     listener.open();
     let path = listener.path().display().to_string();
     output::note(&format!("the network runs and listens at {path}"));
     output::note("hint: ask it with `weald status` in another terminal, stop it with `weald down`");
-    serve::serve(&mut network, &listener);
-    listener.finish();
+    serve::serve(&mut network, &listener, bell);
+    listener.finish(true);
     Ok(Outcome::Good)
+}
+
+/// Gives LANs of sites to this machine.
+fn attach(network: &mut Network, wanted: &[Attach]) -> Result<(), Failure> {
+    for Attach { lan, tap } in wanted {
+        let number = lan::find(network.plan(), lan)?;
+        let Some(attachment) = network.plan().attachments.get(number) else { continue };
+        let refuse = |error: std::io::Error| {
+            Failure::network(format!("the LAN of {} cannot be attached: {error}", lan.site))
+                .hint("only root may: run it with sudo")
+        };
+        let (device, host) = match tap {
+            Some(tap) => (Tap::open(tap).map_err(refuse)?, None),
+            None => {
+                let namespace = Namespace::new().map_err(refuse)?;
+                let device = namespace.run(|| Tap::open(lan::INTERFACE)).map_err(refuse)?;
+                let addresses = lan::addresses(network.plan(), attachment);
+                let host = Host { namespace, addresses };
+                host.set_up(attachment, network.plan()).map_err(refuse)?;
+                (device, Some(host))
+            }
+        };
+        let (site, name) = (attachment.site.clone(), attachment.virtual_network.clone());
+        network.attach_lan(number);
+        network.join(Outside::Lan(number), Box::new(device), host);
+        output::note(&match tap {
+            Some(tap) => format!("the LAN of {site} in `{name}` is at the interface {tap}"),
+            None => format!("the LAN of {site} in `{name}` is yours: `weald shell {site}`"),
+        });
+    }
+    Ok(())
 }
 
 fn print(report: &Report, json: bool) {

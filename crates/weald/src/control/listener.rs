@@ -28,8 +28,8 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) struct Asker {
     sender: Sender<Asked>,
-    /// Rung at every request, where whoever answers waits for more than requests.
-    bell: Option<PipeWriter>,
+    /// Rung at every request: whoever answers waits for more than requests.
+    bell: PipeWriter,
 }
 
 impl Asker {
@@ -37,16 +37,13 @@ impl Asker {
     pub(crate) fn ask(&self, request: Request) -> Option<Response> {
         let (reply, answer) = mpsc::channel();
         self.sender.send(Asked { request, reply }).ok()?;
-        if let Some(mut bell) = self.bell.as_ref() {
-            bell.write_all(&[1]).ok()?;
-        }
+        (&self.bell).write_all(&[1]).ok()?;
         answer.recv().ok()
     }
 
     /// Another one, for another thread.
     pub(crate) fn another(&self) -> io::Result<Self> {
-        let bell = self.bell.as_ref().map(PipeWriter::try_clone).transpose()?;
-        Ok(Self { sender: self.sender.clone(), bell })
+        Ok(Self { sender: self.sender.clone(), bell: self.bell.try_clone()? })
     }
 }
 
@@ -60,33 +57,22 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Makes the socket and starts to accept.
-    pub(crate) fn start(path: &Path) -> Result<Self, Failure> {
-        Ok(Self::begin(path, None)?.0)
-    }
-
-    /// As [`Listener::start`], for somebody who waits on descriptors: what is returned beside it
-    /// can be read when there are requests, and others may ask too.
-    pub(crate) fn with_bell(path: &Path) -> Result<(Self, PipeReader, Asker), Failure> {
+    /// Makes the socket and starts to accept. What is returned beside it can be read when there
+    /// are requests; others may ask too.
+    pub(crate) fn start(path: &Path) -> Result<(Self, PipeReader, Asker), Failure> {
         let refuse = |error| Failure::network(format!("no pipe can be made: {error}"));
-        let (reader, writer) = io::pipe().map_err(refuse)?;
-        let (listener, asker) = Self::begin(path, Some(writer))?;
-        let asker = asker.map_err(refuse)?;
-        Ok((listener, reader, asker))
-    }
-
-    fn begin(path: &Path, bell: Option<PipeWriter>) -> Result<(Self, io::Result<Asker>), Failure> {
+        let (reader, bell) = io::pipe().map_err(refuse)?;
         let listener = socket::listen(path)?;
         let (sender, asked) = mpsc::channel();
         let asker = Asker { sender, bell };
-        let another = asker.another();
+        let another = asker.another().map_err(refuse)?;
         let is_up = Arc::new(AtomicBool::new(false));
         let is_up_there = Arc::clone(&is_up);
         let thread = thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || accept(&listener, &asker, &is_up_there))
             .map_err(|error| Failure::network(format!("no thread can be started: {error}")))?;
-        Ok((Self { path: path.to_owned(), asked, is_up, thread }, another))
+        Ok((Self { path: path.to_owned(), asked, is_up, thread }, reader, another))
     }
 
     /// From now on requests are handed over.
@@ -98,10 +84,12 @@ impl Listener {
         &self.path
     }
 
-    /// Waits until the last answer is written, and removes the socket.
-    pub(crate) fn finish(self) {
-        // What it has panicked about was printed; nothing is left to be done about it.
-        let _ = self.thread.join();
+    /// Removes the socket, after the last answer is written where that was to `down`.
+    pub(crate) fn finish(self, asked_to: bool) {
+        if asked_to {
+            // What it has panicked about was printed; nothing is left to be done about it.
+            let _ = self.thread.join();
+        }
         remove(&self.path);
     }
 }

@@ -52,6 +52,7 @@ pub(crate) struct Daemon {
     log: Log,
     name: String,
     events: VecDeque<Event>,
+    asked_to_stop: bool,
 }
 
 impl Daemon {
@@ -62,7 +63,16 @@ impl Daemon {
         signals: Signals,
         log: Log,
     ) -> Self {
-        Self { path, listener, bell, signals, log, name, events: VecDeque::new() }
+        Self {
+            path,
+            listener,
+            bell,
+            signals,
+            log,
+            name,
+            events: VecDeque::new(),
+            asked_to_stop: false,
+        }
     }
 
     pub(crate) fn events(&self) -> &VecDeque<Event> {
@@ -71,7 +81,7 @@ impl Daemon {
 
     pub(crate) fn finish(self) {
         self.log.said("stopped");
-        crate::control::listener::remove(self.listener.path());
+        self.listener.finish(self.asked_to_stop);
     }
 
     /// Answers, and says whether that was the last request.
@@ -89,6 +99,7 @@ impl Daemon {
             // Who asked may have gone away.
             let _ = asked.reply.send(response);
             if is_last {
+                self.asked_to_stop = true;
                 return Next::End;
             }
         }

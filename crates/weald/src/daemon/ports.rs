@@ -194,6 +194,15 @@ where
     }
 }
 
+/// Addresses of the two ends inside a tunnel, where nobody says otherwise: those of the link.
+pub(crate) fn inner(port: &Port) -> Option<[IpAddr; 2]> {
+    let (PortKind::CoreLink { peer, .. } | PortKind::Uplink { peer, .. }) = &port.kind else {
+        return None;
+    };
+    let own = port.addresses.iter().find(|own| own.address.is_ipv4())?;
+    Some([own.address, IpAddr::V4(*peer)])
+}
+
 fn secure_config(
     findings: &mut Findings<'_>,
     at: usize,
@@ -212,14 +221,7 @@ fn secure_config(
             None
         }
     };
-    let link = match &port.kind {
-        PortKind::CoreLink { peer, .. } | PortKind::Uplink { peer, .. } => {
-            let own = port.addresses.iter().find(|own| own.address.is_ipv4());
-            own.map(|own| [own.address, IpAddr::V4(*peer)])
-        }
-        PortKind::Attachment { .. } | PortKind::Unused => None,
-    };
-    let Some([inner_local, inner_remote]) = secure.inner.or(link) else {
+    let Some([inner_local, inner_remote]) = secure.inner.or_else(|| inner(port)) else {
         findings.add(Some(at), format!("`{}` has no far end: `inner` is wanted", port.name));
         return None;
     };

@@ -1,6 +1,5 @@
 //! Answers of a lab.
 
-use model::plan::Plan;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -8,7 +7,8 @@ use crate::control::request::{self, Cut, Mend, Request, Show, Status};
 use crate::control::response::Answer;
 use crate::failure::Failure;
 use crate::lab::Lab;
-use crate::network::names::{SITES, Thing, find, find_router, site_number, unknown};
+use crate::lan;
+use crate::network::names::{Thing, find, find_router};
 use crate::screen::{Align, Table, count, number};
 
 /// Answers a request, or passes it on to the router that it is about.
@@ -45,7 +45,7 @@ pub(crate) fn status(lab: &mut Lab) -> Answer {
     let request = Request::Status(Status { name: None });
     let lines: Vec<RouterLine> = lab
         .processes
-        .iter_mut()
+        .values()
         .map(|process| {
             let says = process.ask(&request).ok();
             RouterLine {
@@ -56,7 +56,8 @@ pub(crate) fn status(lab: &mut Lab) -> Answer {
             }
         })
         .collect();
-    let good = lines.iter().all(|line| line.well);
+    let rest = lab.rest.progress();
+    let good = lines.iter().all(|line| line.well) && rest.sessions.0 == rest.sessions.1;
     let plan = &lab.plan;
     let cut: Vec<&str> =
         lab.cut.iter().filter_map(|n| Some(plan.links.get(*n)?.name.as_str())).collect();
@@ -67,6 +68,28 @@ pub(crate) fn status(lab: &mut Lab) -> Answer {
         count(plan.routers.len(), "router", "routers"),
         count(plan.links.len(), "link", "links")
     );
+    text.push_str(&table(&lines));
+    if rest.routers.0 > 0 {
+        text.push_str(&format!(
+            "the rest: {} in this process, {} of {} sessions\n",
+            count(rest.routers.0, "router", "routers"),
+            number(rest.sessions.0 as u64),
+            number(rest.sessions.1 as u64)
+        ));
+    }
+    for link in &cut {
+        text.push_str(&format!("{link} is cut\n"));
+    }
+    let folder = lab.folder.file("").display().to_string();
+    text.push_str(&format!("configurations, logs and sockets are in {folder}\n"));
+    let data = json!({
+        "region": plan.region, "generation": plan.generation, "routers": lines, "cut": cut,
+        "folder": folder,
+    });
+    Answer::new(&data, text).judged(good)
+}
+
+fn table(lines: &[RouterLine]) -> String {
     let columns = [
         ("router", Align::Left),
         ("process", Align::Right),
@@ -77,7 +100,7 @@ pub(crate) fn status(lab: &mut Lab) -> Answer {
         ("memory KiB", Align::Right),
     ];
     let mut table = Table::new(&columns);
-    for line in &lines {
+    for line in lines {
         let state = match (line.process, line.well) {
             (None, _) => "no power",
             (Some(_), true) => "well",
@@ -94,17 +117,7 @@ pub(crate) fn status(lab: &mut Lab) -> Answer {
             figure(&line.says, "/resident_kib"),
         ]);
     }
-    text.push_str(&table.text());
-    for link in &cut {
-        text.push_str(&format!("{link} is cut\n"));
-    }
-    let folder = lab.folder.file("").display().to_string();
-    text.push_str(&format!("configurations, logs and sockets are in {folder}\n"));
-    let data = json!({
-        "region": plan.region, "generation": plan.generation, "routers": lines, "cut": cut,
-        "folder": folder,
-    });
-    Answer::new(&data, text).judged(good)
+    table.text()
 }
 
 /// How many of a router's adjacencies or sessions are up, of how many.
@@ -124,8 +137,12 @@ fn router_status(lab: &Lab, name: &str) -> Result<Answer, Failure> {
 
 fn ask_router(lab: &Lab, name: &str, request: &Request) -> Result<Answer, Failure> {
     let name = find_router(&lab.plan, name)?;
-    let process = lab.processes.iter().find(|process| process.name() == name);
-    process.ok_or_else(|| Failure::network("there is no such router"))?.ask(request)
+    let process = lab.processes.values().find(|process| process.name() == name);
+    let process = process.ok_or_else(|| {
+        Failure::network(format!("`{name}` has no process of its own"))
+            .hint("`weald lab --site` gives one to a site's router")
+    })?;
+    process.ask(request)
 }
 
 /// A table of one router, by the name that it knows itself.
@@ -151,65 +168,11 @@ fn passed_on(lab: &Lab, show: &Show) -> Result<Answer, Failure> {
     ask_router(lab, &name, &Request::Show(show))
 }
 
-/// The LAN that is meant: its place in the plan.
-pub(crate) fn find_lan(plan: &Plan, asked: &request::Lan) -> Result<usize, Failure> {
-    let site = site_number(plan, &asked.site).and_then(|number| plan.sites.get(number));
-    let site = site.ok_or_else(|| {
-        unknown("site", &asked.site, plan.sites.iter().map(|site| site.code.as_str()), SITES)
-    })?;
-    let here = plan.attachments.iter().enumerate().filter(|(_, lan)| lan.site == site.code);
-    let fits = |network: &str| asked.network.as_deref().is_none_or(|wanted| wanted == network);
-    let fitting: Vec<_> = here.clone().filter(|(_, lan)| fits(&lan.virtual_network)).collect();
-    match fitting.as_slice() {
-        [(number, _)] => Ok(*number),
-        [] => {
-            let networks: Vec<_> = here.map(|(_, lan)| lan.virtual_network.as_str()).collect();
-            Err(Failure::network(format!("`{}` has no such LAN", site.code))
-                .hint(format!("its virtual networks are: {}", networks.join(", "))))
-        }
-        several => {
-            let networks: Vec<_> =
-                several.iter().map(|(_, lan)| lan.virtual_network.as_str()).collect();
-            Err(Failure::input(format!("`{}` has several LANs", site.code))
-                .hint(format!("choose one with `--network`: {}", networks.join(", "))))
-        }
-    }
-}
-
 fn lan(lab: &Lab, asked: &request::Lan) -> Result<Answer, Failure> {
-    let number = find_lan(&lab.plan, asked)?;
-    let (Some(lan), Some(attachment)) = (lab.wiring.lan(number), lab.plan.attachments.get(number))
-    else {
-        return Err(Failure::network("the LAN is not on this machine"));
-    };
-    Ok(lan_answer(&lan.namespace.path().display().to_string(), &lan.addresses, attachment))
-}
-
-/// Where a LAN is, and who its host is.
-pub(crate) fn lan_answer(
-    namespace: &str,
-    addresses: &[core::net::IpAddr],
-    attachment: &model::plan::Attachment,
-) -> Answer {
-    let data = json!({
-        "site": attachment.site,
-        "virtual_network": attachment.virtual_network,
-        "namespace": namespace,
-        "interface": "lan0",
-        "addresses": addresses,
-        "gateways": attachment.gateways,
-    });
-    let listed = |all: &[core::net::IpAddr]| {
-        all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    let text = format!(
-        "the LAN of {} in `{}` is the namespace {namespace}\n  interface  lan0\n  addresses  {}\n  gateways   {}\n",
-        attachment.site,
-        attachment.virtual_network,
-        listed(addresses),
-        listed(&attachment.gateways)
-    );
-    Answer::new(&data, text)
+    let number = lan::find(&lab.plan, asked)?;
+    let host = lab.wiring.lan(number).zip(lab.plan.attachments.get(number));
+    let (host, attachment) = host.ok_or_else(|| Failure::network("there is no such LAN"))?;
+    Ok(host.answer(attachment))
 }
 
 /// What can be cut: links, by their carrier, and routers, by their power.
@@ -248,7 +211,7 @@ fn cut(lab: &mut Lab, asked: &Cut) -> Result<Answer, Failure> {
         }
         Victims::Routers(numbers) => {
             for number in numbers {
-                if let Some(process) = lab.processes.get_mut(number) {
+                if let Some(process) = lab.processes.get_mut(&number) {
                     process.kill();
                 }
             }
@@ -264,18 +227,16 @@ fn mend(lab: &mut Lab, asked: &Mend) -> Result<Answer, Failure> {
             Victims::Link(number) => (vec![number], Vec::new()),
             Victims::Routers(numbers) => (Vec::new(), numbers),
         },
-        None => (lab.cut.clone(), (0..lab.processes.len()).collect()),
+        None => (lab.cut.clone(), lab.processes.keys().copied().collect()),
     };
     for number in links {
         lab.wiring.set_link(&lab.plan, number, true)?;
         lab.cut.retain(|cut| *cut != number);
     }
     for number in routers {
-        if lab.processes.get(number).is_some_and(|process| process.number().is_none()) {
+        if lab.processes.get(&number).is_some_and(|process| process.number().is_none()) {
             let process = lab.start_router(number)?;
-            if let Some(place) = lab.processes.get_mut(number) {
-                *place = process;
-            }
+            lab.processes.insert(number, process);
         }
     }
     let what = asked.name.as_deref().unwrap_or("everything");

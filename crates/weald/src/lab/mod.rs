@@ -1,8 +1,10 @@
 //! `weald lab`: a plan on this machine with real interfaces, one process for each router.
 //!
-//! Every router is a `weald router` of its own in a network namespace of its own, every LAN of a
-//! site is a namespace with one host in it, and links are pairs of virtual Ethernet interfaces;
-//! secure links are WireGuard over such a pair. Any program can be run on a LAN: `weald shell`.
+//! Every core router and every chosen site's is a `weald router` of its own in a network namespace
+//! of its own, every LAN of such a site is a namespace with one host in it, and links are pairs of
+//! virtual Ethernet interfaces; secure links are WireGuard over such a pair. The rest of the region
+//! runs inside this process, and real links lead there. Any program can be run on a LAN:
+//! `weald shell`.
 //!
 //! - [`folder`]: where configurations, keys, logs and sockets are;
 //! - [`wiring`]: namespaces, interfaces, addresses;
@@ -17,12 +19,15 @@ mod folder;
 mod routers;
 mod wiring;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Read as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use host::Signals;
+use host::{Signals, rights};
+use model::config::Role;
 use model::plan::Plan;
+use twin::Outside;
 
 use crate::control::listener::{Asked, Listener};
 use crate::control::request::Request;
@@ -33,6 +38,7 @@ use crate::output;
 pub(crate) use crate::lab::folder::Folder;
 use crate::lab::routers::Process;
 use crate::lab::wiring::Wiring;
+use crate::network::Network;
 
 /// How long routers may take to find each other.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,19 +52,49 @@ pub(crate) struct Lab {
     plan: Plan,
     folder: Folder,
     wiring: Wiring,
-    processes: Vec<Process>,
-    /// Links that were cut, by their place in the plan.
+    /// By the routers' places in the plan.
+    processes: BTreeMap<usize, Process>,
+    /// Every other router.
+    rest: Network,
+    /// Links that were cut, by their places in the plan.
     cut: Vec<usize>,
 }
 
 impl Lab {
-    /// Builds the network and starts every router.
-    pub(crate) fn start(plan: Plan, folder: Folder) -> Result<Self, Failure> {
-        let wiring = Wiring::build(&plan)?;
-        let mut lab = Self { plan, folder, wiring, processes: Vec::new(), cut: Vec::new() };
-        for number in 0..lab.plan.routers.len() {
+    /// Builds the network and starts every router: those of the core and of `sites` each in a
+    /// process of its own, all others in this one.
+    pub(crate) fn start(
+        plan: Plan,
+        folder: Folder,
+        sites: &BTreeSet<String>,
+    ) -> Result<Self, Failure> {
+        let chosen: BTreeSet<&str> = plan
+            .sites
+            .iter()
+            .filter(|site| sites.contains(&site.code))
+            .map(|site| site.router.as_str())
+            .collect();
+        let real: BTreeSet<String> = plan
+            .routers
+            .iter()
+            .filter(|router| router.role == Role::Core || chosen.contains(router.name.as_str()))
+            .map(|router| router.name.clone())
+            .collect();
+        let is_real =
+            |n: usize| plan.routers.get(n).is_some_and(|router| real.contains(&router.name));
+        let wiring = Wiring::build(&plan, &is_real)?;
+        let seed = rights::random()
+            .map_err(|error| Failure::network(format!("the kernel has no randomness: {error}")))?;
+        let mut rest = Network::start_part(plan.clone(), seed, &real)?;
+        for link in rest.outside_links().collect::<Vec<_>>() {
+            rest.join(Outside::Link(link), wiring.device(&plan, link)?, None);
+        }
+        let numbers: Vec<usize> = (0..plan.routers.len()).filter(|n| is_real(*n)).collect();
+        let (processes, cut) = (BTreeMap::new(), Vec::new());
+        let mut lab = Self { plan, folder, wiring, processes, rest, cut };
+        for number in numbers {
             let process = lab.start_router(number)?;
-            lab.processes.push(process);
+            lab.processes.insert(number, process);
         }
         Ok(lab)
     }
@@ -80,30 +116,46 @@ impl Lab {
     pub(crate) fn wait_until_up(&mut self) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let unwell: Vec<String> = self
-                .processes
-                .iter_mut()
-                .filter_map(|process| (!process.is_well()).then(|| process.name().to_owned()))
-                .collect();
+            self.pass(LOOK);
+            let unwell = self.processes.values().filter(|process| !process.is_well());
+            let mut unwell: Vec<String> = unwell.map(|process| process.name().to_owned()).collect();
+            let progress = self.rest.progress();
+            if progress.sessions.0 < progress.sessions.1 {
+                let (up, all) = progress.sessions;
+                unwell.push(format!("{} sessions of the rest", all - up));
+            }
             if unwell.is_empty() || Instant::now() >= until {
                 return unwell;
             }
-            std::thread::sleep(LOOK);
         }
     }
 
-    /// Answers requests until it is told to stop.
+    /// Lets time pass for the routers in this process.
+    fn pass(&mut self, duration: Duration) {
+        if self.rest.has_outside() {
+            self.rest.pass(duration);
+        } else {
+            std::thread::sleep(duration);
+        }
+    }
+
+    /// Answers requests until it is told to stop; says whether that was by a request.
     pub(crate) fn serve(
         &mut self,
         listener: &Listener,
         mut bell: PipeReader,
         signals: &Signals,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
+        let mut looked = Instant::now();
         loop {
-            let ready = host::wait_for(&[bell.as_fd(), signals.as_fd()], ROUND)
+            self.rest.keep_pace();
+            let nap = if self.rest.has_outside() { self.rest.nap() } else { ROUND };
+            let mut all = vec![bell.as_fd(), signals.as_fd()];
+            all.extend(self.rest.descriptors());
+            let ready = host::wait_for(&all, nap)
                 .map_err(|error| Failure::network(format!("the kernel refuses: {error}")))?;
             if ready.get(1) == Some(&true) && signals.take().is_some() {
-                return Ok(());
+                return Ok(false);
             }
             if ready.first() == Some(&true) {
                 let mut rung = [0; 1];
@@ -111,10 +163,14 @@ impl Lab {
                 if let Ok(asked) = listener.asked.try_recv()
                     && self.reply(asked)
                 {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
-            for process in &mut self.processes {
+            if looked.elapsed() < ROUND {
+                continue;
+            }
+            looked = Instant::now();
+            for process in self.processes.values_mut() {
                 if let Some(how) = process.has_ended() {
                     output::note(&format!("router {} has ended: {how}", process.name()));
                 }

@@ -82,7 +82,7 @@ impl Process {
     }
 
     /// Whether it runs and finds everything as it should be.
-    pub(crate) fn is_well(&mut self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         let status = Request::Status(Status { name: None });
         self.ask(&status).is_ok_and(|answer| answer.good)
     }

@@ -1,45 +1,42 @@
 //! Namespaces, interfaces and addresses of a lab.
 //!
-//! In a router's namespace port N is the interface `pN`, on a secure link `uN` is what the tunnel
-//! runs over. On a LAN there is one host, with the interface `lan0`: it has the addresses of the
-//! site's applications, and one of its own.
+//! In a router's namespace port N is the interface `pN`; on a secure link `uN` is what the tunnel
+//! runs over. Routers without a process of their own share a namespace, where link N is `lN`. On a
+//! LAN there is one host, with the interface `lan0`.
 
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use base::{PortId, Prefix};
-use host::ethernet;
+use base::PortId;
+use host::device::Device;
+use host::ethernet::Ethernet;
 use host::namespace::Namespace;
-use host::secure::PrivateKey;
+use host::secure::{PrivateKey, SecureConfig, SecureLink};
 use model::config::{Medium, PortKind, RouterConfig};
-use model::plan::{Attachment, Link, LinkEnd, Plan};
+use model::plan::{Link, Plan};
 
-use crate::daemon::ports::{Entry, Ports, Secure};
+use crate::daemon::ports::{self, Entry, Ports, Secure};
 use crate::failure::Failure;
 use crate::lab::Folder;
+use crate::lan::{self, Host, ip};
 
 /// Underlays of secure links have addresses of the block for measuring devices (RFC 2544 §C.2.2).
 const UNDERLAY: u32 = u32::from_be_bytes([198, 18, 0, 0]);
-/// The UDP port of a secure link's ends.
+/// The UDP port of secure links' ends.
 const SECURE_PORT: u16 = 51_820;
 
 /// Everything that is made of the kernel.
 pub(crate) struct Wiring {
-    /// By the routers' places in the plan.
-    routers: Vec<Namespace>,
+    /// Of routers with a process of their own, by their places in the plan.
+    routers: BTreeMap<usize, Namespace>,
+    /// Of all others.
+    rest: Namespace,
     /// By the attachments' places in the plan.
-    lans: Vec<Lan>,
+    lans: BTreeMap<usize, Host>,
     /// Keys of secure links' ends, by the links' places in the plan.
     keys: Vec<Option<[PrivateKey; 2]>>,
-}
-
-/// A LAN's host.
-pub(crate) struct Lan {
-    pub(crate) namespace: Namespace,
-    /// Its addresses, its own first.
-    pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// The place of a router in the plan.
@@ -52,61 +49,57 @@ fn refuse(what: &str, error: &dyn core::fmt::Display) -> Failure {
         .hint("a lab needs root and `ip` of the package iproute2")
 }
 
-/// Runs `ip` on a script, in a namespace.
-fn ip(namespace: &Namespace, script: &str) -> io::Result<()> {
-    let mut command = Command::new("ip");
-    command.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
-    command.stderr(Stdio::piped());
-    namespace.lend(&mut command);
-    let mut child = command.spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        input.write_all(script.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+/// One end of a link in the kernel.
+struct End<'a> {
+    namespace: &'a Namespace,
+    interface: String,
 }
 
 impl Wiring {
-    /// Makes every namespace, interface and address that a plan needs.
-    pub(crate) fn build(plan: &Plan) -> Result<Self, Failure> {
+    /// Makes every namespace, interface and address that is needed for routers that have a process
+    /// of their own.
+    pub(crate) fn build(plan: &Plan, is_real: &dyn Fn(usize) -> bool) -> Result<Self, Failure> {
         let here = Namespace::current().map_err(|error| refuse("no namespace", &error))?;
-        let make = |_: &_| Namespace::new().map_err(|error| refuse("no namespace", &error));
-        let routers = plan.routers.iter().map(make).collect::<Result<Vec<_>, _>>()?;
-        let lans = plan.attachments.iter().map(|lan| {
-            let namespace = Namespace::new().map_err(|error| refuse("no namespace", &error))?;
-            Ok(Lan { namespace, addresses: addresses(plan, lan) })
-        });
-        let lans = lans.collect::<Result<Vec<_>, Failure>>()?;
+        let make = || Namespace::new().map_err(|error| refuse("no namespace", &error));
+        let mut routers = BTreeMap::new();
+        for number in (0..plan.routers.len()).filter(|number| is_real(*number)) {
+            routers.insert(number, make()?);
+        }
+        let mut lans = BTreeMap::new();
+        for (number, attachment) in plan.attachments.iter().enumerate() {
+            if router_number(plan, &attachment.router).is_some_and(is_real) {
+                let (namespace, addresses) = (make()?, lan::addresses(plan, attachment));
+                lans.insert(number, Host { namespace, addresses });
+            }
+        }
         let keys = plan.links.iter().map(|link| {
             let pair = || [PrivateKey::generate(), PrivateKey::generate()];
             (link.medium == Medium::Secure).then(pair)
         });
-        let wiring = Self { routers, lans, keys: keys.collect() };
+        let wiring = Self { routers, rest: make()?, lans, keys: keys.collect() };
         wiring.silence().map_err(|error| refuse("`/proc/sys` cannot be written", &error))?;
         let script = wiring.interfaces(plan);
         ip(&here, &script).map_err(|error| refuse("interfaces cannot be made", &error))?;
-        for (number, namespace) in wiring.routers.iter().enumerate() {
-            ip(namespace, &wiring.router_script(plan, number))
+        for namespace in wiring.routers.values().chain([&wiring.rest]) {
+            ip(namespace, &wiring.set_up(plan, namespace))
                 .map_err(|error| refuse("interfaces cannot be set up", &error))?;
         }
-        for (lan, attachment) in wiring.lans.iter().zip(&plan.attachments) {
-            set_up_host(lan, attachment, plan)
+        for (number, host) in &wiring.lans {
+            let Some(attachment) = plan.attachments.get(*number) else { continue };
+            host.set_up(attachment, plan)
                 .map_err(|error| refuse("a host cannot be set up", &error))?;
         }
         Ok(wiring)
     }
 
-    /// The namespace of a router.
+    /// The namespace of a router with a process of its own.
     pub(crate) fn router(&self, number: usize) -> Option<&Namespace> {
-        self.routers.get(number)
+        self.routers.get(&number)
     }
 
     /// The host of a LAN.
-    pub(crate) fn lan(&self, number: usize) -> Option<&Lan> {
-        self.lans.get(number)
+    pub(crate) fn lan(&self, number: usize) -> Option<&Host> {
+        self.lans.get(&number)
     }
 
     /// Has the kernel say nothing by itself on the routers' ports, and take hosts' addresses at
@@ -114,62 +107,119 @@ impl Wiring {
     fn silence(&self) -> io::Result<()> {
         const FOLDER: &str = "/proc/sys/net/ipv6/conf/default";
         let write = |name: &str, value: &str| std::fs::write(Path::new(FOLDER).join(name), value);
-        for namespace in &self.routers {
+        for namespace in self.routers.values().chain([&self.rest]) {
             namespace.run(|| write("disable_ipv6", "1"))?;
         }
-        for lan in &self.lans {
+        for lan in self.lans.values() {
             lan.namespace.run(|| write("accept_dad", "0"))?;
         }
         Ok(())
     }
 
+    /// An end of a link; none where both ends are of routers without a process of their own.
+    fn end(&self, plan: &Plan, number: usize, side: usize) -> Option<End<'_>> {
+        let link = plan.links.get(number)?;
+        let namespace =
+            |end: &model::plan::LinkEnd| self.routers.get(&router_number(plan, &end.router)?);
+        let [near, far] = &link.ends;
+        namespace(near).or_else(|| namespace(far))?;
+        let end = link.ends.get(side)?;
+        Some(match namespace(end) {
+            Some(namespace) => End { namespace, interface: interface(link, end.port) },
+            None => End { namespace: &self.rest, interface: format!("l{number}") },
+        })
+    }
+
     /// A script that makes every pair of interfaces, each end where it belongs.
     fn interfaces(&self, plan: &Plan) -> String {
         let mut script = String::new();
-        let mut pair = |name: &str, at: &Namespace, far_name: &str, far: &Namespace| {
+        let mut pair = |near: &End<'_>, far: &End<'_>| {
             script.push_str(&format!(
-                "link add {name} netns {} type veth peer name {far_name} netns {}\n",
-                at.path().display(),
-                far.path().display()
+                "link add {} netns {} type veth peer name {} netns {}\n",
+                near.interface,
+                near.namespace.path().display(),
+                far.interface,
+                far.namespace.path().display()
             ));
         };
-        for link in &plan.links {
-            let [near, far] = &link.ends;
-            let at = |end: &LinkEnd| self.routers.get(router_number(plan, &end.router)?);
-            if let (Some(here), Some(there)) = (at(near), at(far)) {
-                pair(&interface(link, near.port), here, &interface(link, far.port), there);
+        for number in 0..plan.links.len() {
+            if let Some((near, far)) = self.end(plan, number, 0).zip(self.end(plan, number, 1)) {
+                pair(&near, &far);
             }
         }
-        for (lan, attachment) in self.lans.iter().zip(&plan.attachments) {
+        for (number, host) in &self.lans {
+            let Some(attachment) = plan.attachments.get(*number) else { continue };
             let router = router_number(plan, &attachment.router);
-            if let Some(router) = router.and_then(|number| self.routers.get(number)) {
-                pair(&format!("p{}", attachment.port.0), router, "lan0", &lan.namespace);
+            if let Some(namespace) = router.and_then(|number| self.routers.get(&number)) {
+                let near = End { namespace, interface: format!("p{}", attachment.port.0) };
+                let interface = lan::INTERFACE.to_owned();
+                pair(&near, &End { namespace: &host.namespace, interface });
             }
         }
         script
     }
 
-    /// A script that brings a router's interfaces up.
-    fn router_script(&self, plan: &Plan, number: usize) -> String {
+    /// A script that brings the interfaces of a namespace of routers up.
+    fn set_up(&self, plan: &Plan, namespace: &Namespace) -> String {
         let mut script = String::new();
-        let name = plan.routers.get(number).map(|router| router.name.as_str());
-        for (index, link) in plan.links.iter().enumerate() {
-            for (side, end) in link.ends.iter().enumerate() {
-                if Some(end.router.as_str()) != name {
+        for (number, link) in plan.links.iter().enumerate() {
+            for side in 0..link.ends.len() {
+                let end = self.end(plan, number, side);
+                let Some(end) = end.filter(|end| core::ptr::eq(end.namespace, namespace)) else {
                     continue;
-                }
-                let interface = interface(link, end.port);
+                };
                 if link.medium == Medium::Secure {
-                    let own = underlay(index, side);
-                    script.push_str(&format!("addr add {own}/31 dev {interface}\n"));
+                    let own = underlay(number, side);
+                    script.push_str(&format!("addr add {own}/31 dev {}\n", end.interface));
                 }
-                script.push_str(&format!("link set {interface} up\n"));
+                script.push_str(&format!("link set {} up\n", end.interface));
             }
         }
-        for attachment in plan.attachments.iter().filter(|lan| Some(lan.router.as_str()) == name) {
-            script.push_str(&format!("link set p{} up\n", attachment.port.0));
+        for attachment in &plan.attachments {
+            let router = router_number(plan, &attachment.router);
+            let router = router.and_then(|number| self.routers.get(&number));
+            if router.is_some_and(|router| core::ptr::eq(router, namespace)) {
+                script.push_str(&format!("link set p{} up\n", attachment.port.0));
+            }
         }
         script
+    }
+
+    /// The device at the end of a link that is of a router without a process of its own.
+    pub(crate) fn device(&self, plan: &Plan, number: usize) -> Result<Box<dyn Device>, Failure> {
+        let nothing = || Failure::network("the link does not lead outside");
+        let link = plan.links.get(number).ok_or_else(nothing)?;
+        let is_rest = |end: &model::plan::LinkEnd| {
+            router_number(plan, &end.router).is_some_and(|n| !self.routers.contains_key(&n))
+        };
+        let side = link.ends.iter().position(is_rest).ok_or_else(nothing)?;
+        let end = link.ends.get(side).ok_or_else(nothing)?;
+        let router = plan.routers.iter().find(|router| router.name == end.router);
+        let port = router.and_then(|router| router.ports().find(|(id, _)| *id == end.port));
+        let (_, port) = port.ok_or_else(nothing)?;
+        let interface = format!("l{number}");
+        let open = || -> io::Result<Box<dyn Device + Send>> {
+            let Some(keys) = self.keys.get(number).and_then(Option::as_ref) else {
+                return Ok(Box::new(Ethernet::open(&interface, port.mtu)?));
+            };
+            let [inner_local, inner_remote] =
+                ports::inner(port).ok_or(io::ErrorKind::InvalidInput)?;
+            let [first, second] = keys;
+            let (own, peer) = if side == 0 { (first, second) } else { (second, first) };
+            let config = SecureConfig {
+                private_key: own.to_text().parse().map_err(io::Error::other)?,
+                peer_public_key: peer.public(),
+                preshared_key: None,
+                listen: underlay_end(number, side),
+                endpoint: Some(underlay_end(number, 1 - side)),
+                inner_local,
+                inner_remote,
+                keepalive_s: None,
+            };
+            Ok(Box::new(SecureLink::new(&config, config.open()?)?))
+        };
+        let device = self.rest.run(open);
+        device.map(|device| device as _).map_err(|error| refuse("a port cannot be opened", &error))
     }
 
     /// What stands behind a router's ports.
@@ -207,12 +257,12 @@ impl Wiring {
 
     /// Takes the carrier of a link, or gives it back.
     pub(crate) fn set_link(&self, plan: &Plan, number: usize, up: bool) -> Result<(), Failure> {
-        let link = plan.links.get(number);
-        let Some((link, [near, _])) = link.map(|link| (link, &link.ends)) else { return Ok(()) };
-        let router = router_number(plan, &near.router).and_then(|number| self.routers.get(number));
-        let Some(router) = router else { return Ok(()) };
+        let end = self.end(plan, number, 0).ok_or_else(|| {
+            Failure::network("both ends of the link are in one process")
+                .hint("`weald lab --site` gives a site's router a process of its own")
+        })?;
         let state = if up { "up" } else { "down" };
-        ip(router, &format!("link set {} {state}\n", interface(link, near.port)))
+        ip(end.namespace, &format!("link set {} {state}\n", end.interface))
             .map_err(|error| refuse("the link cannot be set", &error))
     }
 }
@@ -221,10 +271,9 @@ impl Wiring {
 fn secure_end(link: usize, side: usize, keys: &[PrivateKey; 2], file: &str) -> (String, Entry) {
     let [first, second] = keys;
     let (own, peer) = if side == 0 { (first, second) } else { (second, first) };
-    let at = |side| SocketAddr::new(underlay(link, side).into(), SECURE_PORT);
     let secure = Secure {
-        listen: at(side),
-        endpoint: Some(at(1 - side)),
+        listen: underlay_end(link, side),
+        endpoint: Some(underlay_end(link, 1 - side)),
         private_key_file: file.into(),
         peer: peer.public().to_string(),
         preshared_key_file: None,
@@ -265,49 +314,11 @@ fn underlay(link: usize, side: usize) -> Ipv4Addr {
     Ipv4Addr::from(UNDERLAY + offset)
 }
 
+/// The address and UDP port of one end of a secure link.
+fn underlay_end(link: usize, side: usize) -> SocketAddr {
+    SocketAddr::new(underlay(link, side).into(), SECURE_PORT)
+}
+
 fn port_name(router: &RouterConfig, id: PortId) -> Option<String> {
     router.ports().find(|(port, _)| *port == id).map(|(_, port)| port.name.clone())
-}
-
-/// The addresses of a LAN's host: one of its own for each prefix, and those of the applications
-/// that are at the site.
-fn addresses(plan: &Plan, lan: &Attachment) -> Vec<IpAddr> {
-    let here = plan.applications.iter().filter(|application| {
-        application.site == lan.site && application.virtual_network == lan.virtual_network
-    });
-    let served: Vec<IpAddr> = here.flat_map(|application| application.addresses.clone()).collect();
-    let own = lan.prefixes.iter().filter_map(|prefix| {
-        let taken = |address: &IpAddr| served.contains(address) || lan.gateways.contains(address);
-        own_address(*prefix, &taken)
-    });
-    own.chain(served.iter().copied()).collect()
-}
-
-/// An address in the lower half of a prefix, which is not handed out to others.
-fn own_address(prefix: Prefix, taken: &dyn Fn(&IpAddr) -> bool) -> Option<IpAddr> {
-    /// Out of the way of gateways and of what people number by hand.
-    const PLACE_MAX: u64 = 20;
-    let in_lower_half = |place: &u64| prefix.nth(2 * place + 1).is_some();
-    let places = (1..=PLACE_MAX).rev().filter(in_lower_half);
-    places.filter_map(|place| prefix.nth(place)).find(|address| !taken(address))
-}
-
-/// Gives a LAN's host its addresses, and the gateway as its way to everybody else.
-fn set_up_host(lan: &Lan, attachment: &Attachment, plan: &Plan) -> io::Result<()> {
-    let router = router_number(plan, &attachment.router).and_then(|n| plan.routers.get(n));
-    let port = router.and_then(|r| r.ports().find(|(id, _)| *id == attachment.port));
-    let mtu = port.map_or(1500, |(_, port)| port.mtu);
-    let mut script = format!("link set lan0 mtu {mtu} up\n");
-    for address in &lan.addresses {
-        let prefix = attachment.prefixes.iter().find(|prefix| prefix.contains(*address));
-        let len = prefix.map_or(32, |prefix| prefix.len());
-        let nodad = if address.is_ipv6() { " nodad" } else { "" };
-        script.push_str(&format!("addr add {address}/{len} dev lan0{nodad}\n"));
-    }
-    for gateway in &attachment.gateways {
-        let everybody = if gateway.is_ipv6() { "::/0" } else { "0.0.0.0/0" };
-        script.push_str(&format!("route add {everybody} via {gateway} dev lan0\n"));
-    }
-    ip(&lan.namespace, &script)?;
-    lan.namespace.run(|| ethernet::send_whole_frames("lan0"))
 }

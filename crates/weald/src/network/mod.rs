@@ -7,10 +7,11 @@
 pub(crate) mod explain;
 pub(crate) mod faults;
 pub(crate) mod names;
+pub(crate) mod outside;
 pub(crate) mod probe;
 pub(crate) mod reach;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{Duration, Instant};
 use model::config::RouterConfig;
@@ -18,14 +19,13 @@ use model::plan::{Plan, Site};
 use model::view::{GlobalRouteView, LabelView, RouterView, VrfRouteView};
 use serde::Serialize;
 use twin::checker::isolation::Breach;
-use twin::probe::Flow;
 use twin::survey::{Extent, Survey};
 use twin::sweep::CONVERGENCE_MAX;
-use twin::trace::Trace;
 use twin::{LinkState, Progress, RouterState, Twin};
 
 use crate::answers::show::Inspect;
 use crate::failure::Failure;
+use crate::network::outside::World;
 
 /// Events that are kept for people; the oldest are forgotten first.
 const EVENTS_MAX: usize = 1_000;
@@ -44,14 +44,36 @@ pub(crate) struct Event {
 pub(crate) struct Network {
     twin: Twin,
     events: VecDeque<Event>,
+    world: World,
 }
 
 impl Network {
     /// Starts every router of a plan.
     pub(crate) fn start(plan: Plan, seed: u64) -> Result<Self, Failure> {
-        let twin = Twin::new(plan, seed)
-            .map_err(|errors| Failure::network(errors.to_string()).hint(PLAN_BUG))?;
-        Ok(Self { twin, events: VecDeque::new() })
+        Self::of(Twin::new(plan, seed))
+    }
+
+    /// Starts the routers of a plan that are not `absent`: those run elsewhere.
+    pub(crate) fn start_part(
+        plan: Plan,
+        seed: u64,
+        absent: &BTreeSet<String>,
+    ) -> Result<Self, Failure> {
+        Self::of(Twin::partial(plan, seed, absent))
+    }
+
+    fn of(twin: Result<Twin, router::ConfigErrors>) -> Result<Self, Failure> {
+        let twin = twin.map_err(|errors| Failure::network(errors.to_string()).hint(PLAN_BUG))?;
+        Ok(Self { twin, events: VecDeque::new(), world: World::default() })
+    }
+
+    /// Gives a LAN to the world.
+    pub(crate) fn attach_lan(&mut self, lan: usize) {
+        self.twin.attach_lan(lan);
+    }
+
+    pub(crate) fn outside_links(&self) -> impl Iterator<Item = usize> {
+        self.twin.outside_links()
     }
 
     pub(crate) const fn plan(&self) -> &Plan {
@@ -109,10 +131,6 @@ impl Network {
     /// Tests every promise with packets.
     pub(crate) fn survey(&mut self, extent: Extent) -> Survey {
         self.twin.survey(extent)
-    }
-
-    pub(crate) fn trace(&mut self, from: usize, flow: Flow) -> Trace {
-        self.twin.trace(from, flow)
     }
 
     pub(crate) fn router_runs(&self, number: usize) -> bool {
