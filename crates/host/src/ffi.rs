@@ -555,7 +555,27 @@ pub(crate) fn become_user(user: u32, group: u32) -> io::Result<()> {
         check(libc::setresgid(group, group, group))?;
         check(libc::setresuid(user, user, user))?;
     }
-    gain_nothing()
+    Ok(())
+}
+
+/// Gives up every capability of the calling thread, and of those that it starts from now on.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn drop_capabilities() -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        process: c_int,
+    }
+    /// Effective, permitted and inheritable ones, in two words each.
+    type Sets = [[u32; 3]; 2];
+    /// `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`.
+    const VERSION: u32 = 0x2008_0522;
+    let (header, none) = (Header { version: VERSION, process: 0 }, Sets::default());
+    // SAFETY: header and sets are laid out as this version wants them, and live through the call.
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, &raw const none) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// No program that this process starts has more rights than it.

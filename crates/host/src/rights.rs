@@ -24,12 +24,6 @@ impl User {
         let (number, group) = ffi::user(name)?;
         Ok(Self { number, group })
     }
-
-    /// Its number, and that of its group.
-    #[must_use]
-    pub const fn numbers(self) -> (u32, u32) {
-        (self.number, self.group)
-    }
 }
 
 /// Whether this process is the machine's administrator.
@@ -38,16 +32,17 @@ pub fn is_root() -> bool {
     ffi::effective_user() == 0
 }
 
-/// Gives up every right for good: becomes the user where one is given, and gains nothing by any
-/// program it starts.
+/// Gives up every right for good: becomes the user where one is given, has no capability any more,
+/// and gains nothing by any program it starts. To be called before other threads are started.
 ///
 /// # Errors
 /// No right to become that user.
 pub fn give_up(user: Option<User>) -> io::Result<()> {
-    match user {
-        Some(user) => ffi::become_user(user.number, user.group),
-        None => ffi::gain_nothing(),
+    if let Some(user) = user {
+        ffi::become_user(user.number, user.group)?;
     }
+    ffi::drop_capabilities()?;
+    ffi::gain_nothing()
 }
 
 /// A number that nobody can guess.

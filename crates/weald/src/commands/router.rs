@@ -6,7 +6,7 @@ use router::Router;
 use serde_json::json;
 
 use crate::arguments;
-use crate::control::listener::Listener;
+use crate::control::listener::Bound;
 use crate::control::socket;
 use crate::daemon::log::Log;
 use crate::daemon::{Daemon, metrics, ports, read_config};
@@ -33,12 +33,14 @@ pub(crate) fn run(arguments: &arguments::Router, json: bool) -> Result<Outcome, 
     let devices = ports::open(openings, &config)?;
     let path = socket::chosen(arguments.socket.path.clone())
         .unwrap_or_else(|| socket::default_path(&config.name));
-    let (listener, bell, asker) = Listener::start(&path)?;
-    if let Some(address) = arguments.metrics {
-        metrics::offer(address, asker)?;
-    }
+    let socket = Bound::at(&path)?;
+    let figures = arguments.metrics.map(metrics::bind).transpose()?;
     let mut driver = Driver::new(router, devices).map_err(|error| refused("the loop", &error))?;
     rights::give_up(user).map_err(|error| refused("giving up rights", &error))?;
+    let (listener, bell, asker) = socket.start()?;
+    if let Some(figures) = figures {
+        metrics::offer(figures, asker)?;
+    }
     let log = Log::new(config.name.clone(), arguments.log);
     log.said(&format!("runs plan {} and listens at {}", config.generation, path.display()));
     listener.open();

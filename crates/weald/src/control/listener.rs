@@ -56,13 +56,25 @@ pub(crate) struct Listener {
     thread: JoinHandle<()>,
 }
 
-impl Listener {
-    /// Makes the socket and starts to accept. What is returned beside it can be read when there
-    /// are requests; others may ask too.
-    pub(crate) fn start(path: &Path) -> Result<(Self, PipeReader, Asker), Failure> {
-        let refuse = |error| Failure::network(format!("no pipe can be made: {error}"));
+/// A socket that nobody accepts on yet.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    path: PathBuf,
+    socket: UnixListener,
+}
+
+impl Bound {
+    /// Makes the socket.
+    pub(crate) fn at(path: &Path) -> Result<Self, Failure> {
+        Ok(Self { path: path.to_owned(), socket: socket::listen(path)? })
+    }
+
+    /// Starts to accept. What is returned beside the listener can be read when there are requests;
+    /// others may ask too.
+    pub(crate) fn start(self) -> Result<(Listener, PipeReader, Asker), Failure> {
+        let refuse = |error| Failure::network(format!("requests cannot be heard: {error}"));
+        let Self { path, socket } = self;
         let (reader, bell) = io::pipe().map_err(refuse)?;
-        let listener = socket::listen(path)?;
         let (sender, asked) = mpsc::channel();
         let asker = Asker { sender, bell };
         let another = asker.another().map_err(refuse)?;
@@ -70,9 +82,16 @@ impl Listener {
         let is_up_there = Arc::clone(&is_up);
         let thread = thread::Builder::new()
             .name("control".to_owned())
-            .spawn(move || accept(&listener, &asker, &is_up_there))
-            .map_err(|error| Failure::network(format!("no thread can be started: {error}")))?;
-        Ok((Self { path: path.to_owned(), asked, is_up, thread }, reader, another))
+            .spawn(move || accept(&socket, &asker, &is_up_there))
+            .map_err(refuse)?;
+        Ok((Listener { path, asked, is_up, thread }, reader, another))
+    }
+}
+
+impl Listener {
+    /// Makes the socket and starts to accept.
+    pub(crate) fn start(path: &Path) -> Result<(Self, PipeReader, Asker), Failure> {
+        Bound::at(path)?.start()
     }
 
     /// From now on requests are handed over.

@@ -118,18 +118,22 @@ fn frames(text: &mut Text, view: &model::view::RouterView, devices: &[(base::Por
     }
 }
 
-/// Offers the figures at an address, on a thread of its own.
-pub(crate) fn offer(address: SocketAddr, asker: Asker) -> Result<(), Failure> {
-    let refuse =
-        |error: io::Error| Failure::input(format!("metrics cannot be at `{address}`: {error}"));
-    let listener = TcpListener::bind(address).map_err(refuse)?;
+/// Takes the address at which the figures will be offered.
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .map_err(|error| Failure::input(format!("metrics cannot be at `{address}`: {error}")))
+}
+
+/// Offers the figures, on a thread of its own.
+pub(crate) fn offer(listener: TcpListener, asker: Asker) -> Result<(), Failure> {
     let serve = move || {
         for stream in listener.incoming().flatten() {
             // Whoever went away has no need of an answer.
             let _ = answer(&stream, &asker);
         }
     };
-    thread::Builder::new().name("metrics".to_owned()).spawn(serve).map_err(refuse)?;
+    let thread = thread::Builder::new().name("metrics".to_owned()).spawn(serve);
+    thread.map_err(|error| Failure::network(format!("no thread can be started: {error}")))?;
     Ok(())
 }
 

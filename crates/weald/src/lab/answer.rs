@@ -7,6 +7,7 @@ use crate::control::request::{self, Cut, Mend, Request, Show, Status};
 use crate::control::response::Answer;
 use crate::failure::Failure;
 use crate::lab::Lab;
+use crate::lab::routers::Process;
 use crate::lan;
 use crate::network::names::{Thing, find, find_router};
 use crate::screen::{Align, Table, count, number};
@@ -40,22 +41,23 @@ struct RouterLine {
     says: Value,
 }
 
+fn router_line(process: &Process, request: &Request) -> RouterLine {
+    let says = process.ask(request).ok();
+    RouterLine {
+        router: process.name().to_owned(),
+        process: process.number(),
+        well: says.as_ref().is_some_and(|answer| answer.good),
+        says: says.map_or(Value::Null, |answer| answer.data),
+    }
+}
+
 /// The lab at a glance. It is well while every router is.
 pub(crate) fn status(lab: &mut Lab) -> Answer {
     let request = Request::Status(Status { name: None });
+    let processes = &lab.processes;
     let lines: Vec<RouterLine> = lab
-        .processes
-        .values()
-        .map(|process| {
-            let says = process.ask(&request).ok();
-            RouterLine {
-                router: process.name().to_owned(),
-                process: process.number(),
-                well: says.as_ref().is_some_and(|answer| answer.good),
-                says: says.map_or(Value::Null, |answer| answer.data),
-            }
-        })
-        .collect();
+        .rest
+        .meanwhile(|| processes.values().map(|process| router_line(process, &request)).collect());
     let rest = lab.rest.progress();
     let good = lines.iter().all(|line| line.well) && rest.sessions.0 == rest.sessions.1;
     let plan = &lab.plan;
@@ -131,22 +133,22 @@ fn figure(says: &Value, pointer: &str) -> String {
     says.pointer(pointer).and_then(Value::as_u64).map_or_else(String::new, number)
 }
 
-fn router_status(lab: &Lab, name: &str) -> Result<Answer, Failure> {
+fn router_status(lab: &mut Lab, name: &str) -> Result<Answer, Failure> {
     ask_router(lab, name, &Request::Status(Status { name: None }))
 }
 
-fn ask_router(lab: &Lab, name: &str, request: &Request) -> Result<Answer, Failure> {
+fn ask_router(lab: &mut Lab, name: &str, request: &Request) -> Result<Answer, Failure> {
     let name = find_router(&lab.plan, name)?;
     let process = lab.processes.values().find(|process| process.name() == name);
     let process = process.ok_or_else(|| {
         Failure::network(format!("`{name}` has no process of its own"))
             .hint("`weald lab --site` gives one to a site's router")
     })?;
-    process.ask(request)
+    lab.rest.meanwhile(|| process.ask(request))
 }
 
 /// A table of one router, by the name that it knows itself.
-fn passed_on(lab: &Lab, show: &Show) -> Result<Answer, Failure> {
+fn passed_on(lab: &mut Lab, show: &Show) -> Result<Answer, Failure> {
     let asked = match show {
         Show::Routes(asked) => Some(&asked.router),
         Show::Global(named) | Show::Labels(named) | Show::Neighbours(named) => Some(&named.router),

@@ -117,8 +117,11 @@ impl Lab {
         let until = Instant::now() + PATIENCE;
         loop {
             self.pass(LOOK);
-            let unwell = self.processes.values().filter(|process| !process.is_well());
-            let mut unwell: Vec<String> = unwell.map(|process| process.name().to_owned()).collect();
+            let processes = &self.processes;
+            let mut unwell: Vec<String> = self.rest.meanwhile(|| {
+                let unwell = processes.values().filter(|process| !process.is_well());
+                unwell.map(|process| process.name().to_owned()).collect()
+            });
             let progress = self.rest.progress();
             if progress.sessions.0 < progress.sessions.1 {
                 let (up, all) = progress.sessions;

@@ -10,6 +10,7 @@
 //! something is, it is as slow as the world.
 
 use std::os::fd::BorrowedFd;
+use std::thread;
 use std::time::{Duration, Instant as WallInstant};
 
 use base::Instant;
@@ -35,6 +36,9 @@ const LAG_MAX: Duration = Duration::from_secs(1);
 const BATCH: usize = 64;
 /// How often carrier is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How often a thread is looked at that does something meanwhile.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// Ties virtual time to the wall clock.
 #[derive(Debug)]
@@ -148,6 +152,21 @@ impl Network {
             self.live();
         }
         self.twin.finish_trace(&tracing)
+    }
+
+    /// Does something that takes a while on another thread, and keeps pace meanwhile.
+    pub(crate) fn meanwhile<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> T {
+        if !self.has_outside() {
+            return work();
+        }
+        thread::scope(|scope| {
+            let thread = scope.spawn(work);
+            while !thread.is_finished() {
+                self.keep_pace();
+                let _ = host::wait_for(&self.descriptors(), self.nap().min(GLANCE));
+            }
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// One round of real time.
