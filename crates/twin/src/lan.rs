@@ -3,7 +3,7 @@
 //! Hosts answer ARP and neighbour solicitations for themselves, echo requests, and connections and
 //! datagrams to what the applications at that address listen on; other connections are refused
 //! as a host refuses them. They take note of everything that arrives, except of what a router says
-//! to its own link (router advertisements, DHCP), which they need not.
+//! to its own link (router advertisements, DHCP, BGP), which they need not.
 //!
 //! Where a LAN is attached, real hosts are in their place: the simulated ones neither send nor
 //! answer, and only probes are noted as they pass.
@@ -44,6 +44,8 @@ pub(crate) enum Hosts {
     },
 }
 
+/// The port of BGP (RFC 4271 §8.2.1).
+const BGP: u16 = 179;
 /// The port that DHCP servers send from (RFC 2131 §4.1).
 const DHCP_SERVER: u16 = 67;
 
@@ -241,16 +243,19 @@ impl Lan {
     }
 
     /// Whether a router says this to its own link alone, so that no boundary is crossed: router
-    /// advertisements and all that has an address of the link, and DHCP.
+    /// advertisements and all that has an address of the link, DHCP, and BGP with a third party's
+    /// router on it.
     fn is_of_the_link(&self, flow: &Flow) -> bool {
         let of_link = |address: IpAddr| match address {
             IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || v4.is_multicast(),
             IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_multicast(),
         };
-        let lends = flow.protocol == packet::udp::PROTOCOL
-            && flow.source_port == DHCP_SERVER
-            && self.gateways.contains(&flow.source);
-        lends || of_link(flow.source) || of_link(flow.destination)
+        let by_gateway = self.gateways.contains(&flow.source);
+        let lends = flow.protocol == packet::udp::PROTOCOL && flow.source_port == DHCP_SERVER;
+        let calls = flow.protocol == packet::tcp::PROTOCOL
+            && [flow.source_port, flow.destination_port].contains(&BGP)
+            && self.has(flow.destination);
+        by_gateway && (lends || calls) || of_link(flow.source) || of_link(flow.destination)
     }
 
     fn listens(&self, flow: &Flow) -> bool {

@@ -16,6 +16,7 @@ mod bench;
 mod ci;
 mod fuzz;
 mod licences;
+mod live;
 mod search;
 mod smoke;
 mod standards;
@@ -53,6 +54,8 @@ enum Command {
     },
     /// Check the licence and the source of every dependency
     Licences,
+    /// Run the live tests, as root: routers on real interfaces with other people's programs
+    Live,
     /// Search for failures with a range of seeds
     Search {
         /// How many seeds to try
@@ -95,6 +98,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tidy => tidy::run(&workspace),
         Command::Standards { check } => standards::run(&workspace, check),
         Command::Licences => licences::run(&workspace),
+        Command::Live => live::run(&workspace),
         Command::Search { seeds, from } => search::run(&workspace, seeds, from),
         Command::Bench { name, write } => bench::run(&workspace, name.as_deref(), write),
         Command::Fuzz { seconds } => fuzz::run(&workspace, seconds),

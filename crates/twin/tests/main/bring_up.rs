@@ -1,6 +1,6 @@
 //! A network comes up, keeps its promises, and does so alike every time.
 
-use crate::region::{converged, plan};
+use crate::region::{converged, plan, plan_with};
 use twin::Twin;
 use twin::survey::{Extent, Survey};
 
@@ -24,6 +24,23 @@ fn two_pops_come_up_and_keep_every_promise() {
 fn six_sites_with_overlapping_addresses_keep_every_promise() {
     let survey = keeps_every_promise("six-sites");
     assert!(survey.separate.tested > 0);
+}
+
+#[test]
+fn a_third_partys_router_that_does_not_run_breaks_no_promise() {
+    const ATTACHED: &str = r#"
+[[attached_router]]
+name = "edge"
+site = "G1"
+virtual_network = "practices"
+address = "10.2.0.2"
+as_number = 64999
+prefixes = ["10.2.64.0/24"]
+"#;
+    let mut twin = converged(plan_with("two-pops", ATTACHED), 1);
+    twin.run_for(base::Duration::from_secs(30));
+    assert!(twin.survey(Extent::Full).kept());
+    assert_eq!(twin.breaches(), &[]);
 }
 
 fn trace(seed: u64) -> (u64, u64) {

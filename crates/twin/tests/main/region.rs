@@ -8,11 +8,19 @@ use twin::Twin;
 
 /// The plan of an example, with a fresh lock.
 pub(crate) fn plan(example: &str) -> Plan {
+    plan_with(example, "")
+}
+
+/// The plan of an example whose services have something added to them.
+pub(crate) fn plan_with(example: &str, services: &str) -> Plan {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
-    let intent = match intent::files::load(&folder) {
-        Ok(intent) => intent,
+    let mut texts = match intent::files::read(&folder) {
+        Ok(texts) => texts,
         Err(problems) => panic!("{problems}"),
     };
+    texts.services.text.push_str(services);
+    let checked = intent::check(&texts, None);
+    let Some(intent) = checked.intent else { panic!("{}", checked.problems) };
     let mut lock = intent::Lock::default();
     match plan::compile(&intent, &mut lock, 1, None) {
         Ok(plan) => plan,
