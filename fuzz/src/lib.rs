@@ -16,17 +16,19 @@ use bgp::route::{Family, FamilySet, PathAttributes};
 use bgp::update::{Context, Reach, Update, Writer};
 use intent::Lock;
 use isis::Pdu;
+use packet::router_discovery::{Advertisement, Solicitation};
 
 /// A target by the name of its binary and of its folder in `corpus/`.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("bfd_packet", bfd_packet),
     ("bfd_session", bfd_session),
     ("bgp_message", bgp_message),
     ("bgp_open", bgp_open),
     ("bgp_update", bgp_update),
+    ("dhcp_message", dhcp_message),
     ("forwarding_frame", forwarding_frame),
     ("intent_files", intent_files),
     ("intent_lock", intent_lock),
@@ -199,6 +201,13 @@ pub fn isis_pdu(data: &[u8]) {
     assert_eq!(isis::decode(&bytes), Ok(pdu));
 }
 
+/// A message of DHCP: what is read is written and read again the same.
+pub fn dhcp_message(data: &[u8]) {
+    if let Ok(message) = packet::dhcp::Message::decode(data) {
+        assert_eq!(packet::dhcp::Message::decode(&message.encode()), Ok(message));
+    }
+}
+
 /// A frame, read down to its innermost header, and every decoder on the same octets.
 pub fn packet_headers(data: &[u8]) {
     if let Ok((header, payload)) = packet::ethernet::Header::decode(data) {
@@ -256,6 +265,14 @@ fn neighbour(source: Ipv6Addr, destination: Ipv6Addr, data: &[u8]) {
     if let Ok(message) = packet::ndp::Message::decode(source, destination, data) {
         let bytes = message.encode(source, destination);
         assert_eq!(packet::ndp::Message::decode(source, destination, &bytes), Ok(message));
+    }
+    if let Ok(message) = Solicitation::decode(source, destination, data) {
+        let bytes = message.encode(source, destination);
+        assert_eq!(Solicitation::decode(source, destination, &bytes), Ok(message));
+    }
+    if let Ok(message) = Advertisement::decode(source, destination, data) {
+        let bytes = message.encode(source, destination);
+        assert!(Advertisement::decode(source, destination, &bytes).is_ok());
     }
 }
 
