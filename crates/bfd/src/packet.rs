@@ -205,6 +205,43 @@ mod tests {
         }
     }
 
+    /// FRR 8.4.4 beside this router: shut down by its administrator, which it says once, without a
+    /// diagnostic; and after silence, still with the interval of a session that is up.
+    const GOLDEN_ENDS: [&str; 2] = [
+        "20000418f2f334ba00000001000493e000030d400000c350",
+        "2140041807fe665500000000000493e000030d400000c350",
+    ];
+
+    #[test]
+    fn packets_of_another_implementations_ends_read_as_sent_and_write_back_the_same() {
+        let shut = ControlPacket {
+            diagnostic: Diagnostic::None,
+            state: State::AdminDown,
+            poll: false,
+            final_bit: false,
+            control_plane_independent: false,
+            demand: false,
+            detect_multiplier: 4,
+            my_discriminator: 0xf2f3_34ba,
+            your_discriminator: 1,
+            desired_min_tx_micros: 300_000,
+            required_min_rx_micros: 200_000,
+            required_min_echo_rx_micros: 50_000,
+        };
+        let silent = ControlPacket {
+            diagnostic: Diagnostic::DetectionTimeExpired,
+            state: State::Down,
+            my_discriminator: 0x07fe_6655,
+            your_discriminator: 0,
+            ..shut
+        };
+        for (text, expected) in GOLDEN_ENDS.iter().zip([shut, silent]) {
+            let bytes = hex(text);
+            assert_eq!(decode(&bytes), Ok(expected), "{text}");
+            assert_eq!(expected.encode().as_slice(), bytes, "{text}");
+        }
+    }
+
     #[test]
     fn a_packet_cut_at_any_length_is_refused() {
         let bytes = hex(GOLDEN[5]);

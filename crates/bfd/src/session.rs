@@ -67,6 +67,9 @@ pub struct Session {
     state: State,
     diagnostic: Diagnostic,
     remote: Option<Remote>,
+    /// The neighbour's last word was that its administrator holds it down: some say so once, and
+    /// then nothing.
+    shut_by_remote: bool,
     port_up: bool,
     failed: bool,
     poll: Poll,
@@ -95,6 +98,7 @@ impl Session {
             state: State::Down,
             diagnostic: Diagnostic::None,
             remote: None,
+            shut_by_remote: false,
             port_up: true,
             failed: false,
             poll: Poll::Idle,
@@ -144,6 +148,7 @@ impl Session {
             required_min_rx: interval(packet.required_min_rx_micros),
             heard_at: now,
         });
+        self.shut_by_remote = packet.state == State::AdminDown;
         if self.state == State::AdminDown {
             self.counters.discard(DiscardReason::AdminDown);
             return self.settle(now);
@@ -184,6 +189,7 @@ impl Session {
         if up {
             // RFC 5882 §3.2: nothing is known yet of the path that came back with the port.
             self.failed = false;
+            self.shut_by_remote = false;
         } else {
             self.apply(now, Event::PathDown);
         }
@@ -422,7 +428,7 @@ impl Session {
         match (self.state, self.remote.map(|remote| remote.state)) {
             (State::Up, _) => None,
             (State::AdminDown, _) => Some(NotUpReason::AdminDown),
-            (State::Down | State::Init, Some(State::AdminDown)) => {
+            (State::Down | State::Init, _) if self.shut_by_remote => {
                 Some(NotUpReason::RemoteAdminDown)
             }
             (State::Down, Some(State::Up)) => Some(NotUpReason::RemoteNotRestarted),

@@ -307,6 +307,23 @@ fn an_administrator_is_not_a_failure_at_either_end() {
 }
 
 #[test]
+fn an_administrator_who_says_so_once_is_remembered_through_the_silence() {
+    let mut session = up_session();
+    session.handle_packet(Instant::ZERO, &from_neighbour(State::AdminDown).encode());
+    let mut now = Instant::ZERO;
+    while now < Instant::ZERO + Duration::from_secs(60) {
+        now = session.poll_timeout().unwrap().at;
+        session.handle_timeout(now);
+        outputs(&mut session);
+        assert_eq!(session.view().not_up, Some(NotUpReason::RemoteAdminDown), "{now:?}");
+        assert_eq!(session.hint(), Hint::NoOpinion, "{now:?}");
+    }
+    session.handle_packet(now, &from_neighbour(State::Down).encode());
+    assert_eq!(session.state(), State::Init);
+    assert_eq!(session.view().not_up, Some(NotUpReason::NotHeardByRemote));
+}
+
+#[test]
 fn a_failure_that_turns_out_to_be_an_administrator_is_withdrawn() {
     let mut session = up_session();
     session.handle_packet(Instant::ZERO, &from_neighbour(State::Down).encode());

@@ -249,6 +249,19 @@ impl Instance {
         self.finish(now);
     }
 
+    /// Ends every session with a word, for good: the router is shut down.
+    pub fn stop(&mut self, now: Instant) {
+        let ids: Vec<NeighbourId> = self.peers.keys().copied().collect();
+        for id in ids {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            peer.allowed = false;
+            peer.session.stop(now, CeaseSubcode::AdministrativeShutdown);
+            self.tables.drop_stale(now, id, FamilySet::ALL);
+            self.pump(now, id);
+        }
+        self.finish(now);
+    }
+
     /// The connection to a neighbour is up, whoever made it.
     pub fn handle_connected(&mut self, now: Instant, id: NeighbourId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };

@@ -683,7 +683,13 @@ impl Core {
     fn close(&mut self, now: Instant, before: State, reason: DownReason) {
         self.timers = Timers::default();
         self.negotiated = None;
-        self.last_failure = Some(reason);
+        // A peer that is shut down may take calls still, and end them without a word: its last word
+        // says more.
+        let is_mute = reason == DownReason::ConnectionLost && before != State::Established;
+        let heard = matches!(self.last_failure, Some(DownReason::NotificationReceived(_)));
+        if !(is_mute && heard) {
+            self.last_failure = Some(reason);
+        }
         let was_up = self.established_at.take();
         if was_up.is_some_and(|since| now.since(since) >= STABLE_AFTER) {
             self.failed_sessions = 0;

@@ -114,7 +114,8 @@ pub enum Refusal {
     SourceRoute,
 }
 
-fn covered(prefixes: &[Prefix], address: IpAddr) -> bool {
+/// Whether an address is in one of the prefixes.
+pub(crate) fn covered(prefixes: &[Prefix], address: IpAddr) -> bool {
     prefixes.iter().any(|prefix| prefix.contains(address))
 }
 

@@ -16,7 +16,7 @@ use packet::{PacketBuf, ndp};
 
 use crate::lane::{Lane, Origin};
 use crate::link::LinkProtocol;
-use crate::send::{FRESH_TTL, Marking, ip_protocol};
+use crate::send::{Marking, ip_protocol};
 use crate::tables::{GlobalRoute, Port};
 use crate::{DropReason, classes};
 
@@ -136,7 +136,7 @@ impl Lane<'_> {
                     return;
                 }
                 let traffic_class = classes::traffic_class(ip.traffic_class);
-                let marking = Marking { traffic_class, ttl: FRESH_TTL };
+                let marking = Marking { traffic_class, ttl: origin.label_ttl };
                 self.send_by(origin, (via, None), marking, 0, packet);
             }
         }

@@ -62,9 +62,10 @@ impl Lane<'_> {
                 origin.port.and_then(|id| self.tables.port(id)).map(|port| &port.kind),
                 Some(PortKind::Attachment { .. })
             );
-            // From afar nothing but echoes is for a VRF's own addresses.
+            // From afar nothing but echoes, and what comes back of the router's own, is for a VRF's
+            // own addresses.
             if vrf.is_some() && !attached {
-                return self.drop(origin, DropReason::NoListener);
+                return self.answer_from_afar(origin, vrf, ip, packet);
             }
             return self.punt(origin, vrf, PuntKind::Local, packet);
         }
@@ -84,6 +85,30 @@ impl Lane<'_> {
         if let Some(reply) = reply {
             self.send_echo(origin, vrf, ip.source, PacketBuf::from_slice(&reply));
         }
+    }
+
+    /// A packet that came by label to one of the router's addresses in a VRF: echo replies and ICMP
+    /// errors are handed to the control lane, at a rate of their own, so that nobody in the VRF can
+    /// crowd out the sessions of the port.
+    fn answer_from_afar(
+        &mut self,
+        origin: Origin,
+        vrf: Option<VrfId>,
+        ip: &Packet,
+        packet: PacketBuf,
+    ) {
+        let v6 = ip.source.is_ipv6();
+        let reply = if v6 { 129 } else { 0 };
+        let replies =
+            ip.protocol == icmp_protocol(v6) && ip.payload(packet.bytes()).first() == Some(&reply);
+        let answers = replies || is_icmp_error(ip, packet.bytes());
+        let Some(port) = origin.port.filter(|_| answers && ip.fragment == Fragment::Whole) else {
+            return self.drop(origin, DropReason::NoListener);
+        };
+        if !self.may_take_answer(port) {
+            return self.drop(origin, DropReason::PuntLimited);
+        }
+        self.hand_over(origin, (port, vrf), PuntKind::Local, packet);
     }
 
     /// An echo goes back by the routes of where it was asked for; to a neighbour whose address

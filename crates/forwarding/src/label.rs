@@ -4,7 +4,9 @@
 //! holds only what was advertised there, a packet has exactly one label, and the null labels,
 //! which would lead out of every VRF, are not understood at all: a site can reach no VRF that it
 //! was not told of. What is beneath must come from the site's own addresses, because the access
-//! rules at the far end judge by them.
+//! rules at the far end judge by them; or it is an error of a core router about a packet for the
+//! site, which was handed on to the site to be sent back. About other packets a site cannot send
+//! errors in a core router's name.
 //!
 //! The time to live of a label is taken down by one at each swap. A label whose time is up is
 //! not taken off to let the packet go on (RFC 3032 §2.4.2), but one that ends at this router may
@@ -16,13 +18,14 @@
 //! Not implemented: router alert, entropy labels (RFC 6790), the extension label (RFC 7274),
 //! GAL (RFC 5586); packets with these on top are dropped with a reason.
 
-use base::{Label, LabelSpace, VrfId};
+use base::{Label, LabelSpace, Prefix, VrfId};
 use packet::PacketBuf;
-use packet::icmp::Cause;
+use packet::icmp::{self, Cause};
 use packet::ip::Packet;
 use packet::mpls::{ENTRY_LEN, LabelEntry};
 
 use crate::DropReason;
+use crate::access::{covered, is_icmp_error};
 use crate::lane::{Lane, Origin, Realm, Stack};
 use crate::send::{Marking, ip_protocol};
 use crate::tables::{LabelAction, Path, PortKind};
@@ -99,7 +102,18 @@ impl<'a> Lane<'a> {
         };
         let beneath = packet.bytes().get(depth * ENTRY_LEN..).unwrap_or_default();
         Packet::decode(beneath)
-            .is_ok_and(|ip| sources.iter().any(|prefix| prefix.contains(ip.source)))
+            .is_ok_and(|ip| covered(sources, ip.source) || self.is_sent_back(sources, &ip, beneath))
+    }
+
+    /// Whether a packet is an error of one of the region's routers about a packet that was for these
+    /// addresses: the router in transit did not know the way back (RFC 3032 §2.3.2).
+    fn is_sent_back(&self, sources: &[Prefix], ip: &Packet, bytes: &[u8]) -> bool {
+        let quoted = ip.payload(bytes).get(icmp::HEADER_LEN..).unwrap_or_default();
+        is_icmp_error(ip, bytes)
+            && self.tables.global().longest_match(ip.source).is_some()
+            && Packet::decode_quoted(quoted).is_ok_and(|about| {
+                about.source == ip.destination && covered(sources, about.destination)
+            })
     }
 
     fn step(

@@ -24,6 +24,7 @@ use crate::DropReason;
 use crate::counters::Counters;
 use crate::link::{self, LinkProtocol};
 use crate::rate::{Bucket, Rate};
+use crate::send::FRESH_TTL;
 use crate::tables::{Port, PortKind, Tables};
 
 /// What a packet that is handed to the control lane is.
@@ -95,6 +96,9 @@ const ERRORS: Rate = Rate { per_second: 100, burst: 50 };
 /// Echoes that one router answers on one port, apart from everything that keeps links and sessions
 /// alive.
 const ECHOES: Rate = Rate { per_second: 1000, burst: 200 };
+/// ICMP that comes from afar for a VRF's own addresses, on one port: what the router's own probes
+/// bring back, apart from everything that keeps links and sessions alive.
+const ANSWERS: Rate = Rate { per_second: 200, burst: 100 };
 /// Packets for the router itself from a customer's port: a routing session and some pings.
 const PUNTS_ATTACHMENT: Rate = Rate { per_second: 1000, burst: 500 };
 /// From a site's access: a full set of routes in one burst, and BFD.
@@ -109,6 +113,7 @@ pub struct Forwarder {
     pub(crate) counters: Counters,
     errors: BTreeMap<PortId, Bucket>,
     echoes: BTreeMap<PortId, Bucket>,
+    answers: BTreeMap<PortId, Bucket>,
     punts: BTreeMap<PortId, Bucket>,
 }
 
@@ -121,6 +126,7 @@ impl Forwarder {
             counters: Counters::default(),
             errors: BTreeMap::new(),
             echoes: BTreeMap::new(),
+            answers: BTreeMap::new(),
             punts: BTreeMap::new(),
         }
     }
@@ -170,6 +176,25 @@ impl Forwarder {
     ) {
         let mut lane = Lane { now, tables, state: self, out };
         lane.send_vrf(Origin::own(Realm::Silent), vrf, packet);
+    }
+
+    /// Sends an IP packet of the router's own, in a VRF or through the region's own table, under
+    /// labels with a time to live of their own: where that ends on the way, a router answers that
+    /// does not show itself to customers' packets (RFC 3443 §3.1, for this packet alone).
+    pub fn originate_probe(
+        &mut self,
+        now: Instant,
+        tables: &Tables,
+        (vrf, label_ttl): (Option<VrfId>, u8),
+        packet: PacketBuf,
+        out: &mut Vec<Verdict>,
+    ) {
+        let mut lane = Lane { now, tables, state: self, out };
+        let origin = Origin { label_ttl, ..Origin::own(Realm::Silent) };
+        match vrf {
+            Some(vrf) => lane.send_vrf(origin, vrf, packet),
+            None => lane.send_global(origin, packet),
+        }
     }
 
     /// Sends an IP packet of the router's own to a neighbour on a port, whether routes may use
@@ -282,11 +307,13 @@ pub(crate) struct Origin {
     pub(crate) source_mac: Option<MacAddr>,
     pub(crate) realm: Realm,
     pub(crate) stack: Stack,
+    /// The time to live of the labels that an IP packet is given.
+    pub(crate) label_ttl: u8,
 }
 
 impl Origin {
     pub(crate) const fn own(realm: Realm) -> Self {
-        Self { port: None, source_mac: None, realm, stack: Stack::EMPTY }
+        Self { port: None, source_mac: None, realm, stack: Stack::EMPTY, label_ttl: FRESH_TTL }
     }
 
     /// Who is told by way of a VRF, where anybody is.
@@ -321,7 +348,7 @@ impl<'a> Lane<'a> {
         self.out.push(Verdict::Drop { port: origin.port, reason });
     }
 
-    /// The one place where a packet is handed to the control lane, within the port's rate.
+    /// Hands a packet to the control lane, within the port's rate.
     pub(crate) fn punt(
         &mut self,
         origin: Origin,
@@ -335,6 +362,17 @@ impl<'a> Lane<'a> {
         if !self.may_punt(port) {
             return self.drop(origin, DropReason::PuntLimited);
         }
+        self.hand_over(origin, (port, vrf), kind, packet);
+    }
+
+    /// The one place where a packet is handed to the control lane.
+    pub(crate) fn hand_over(
+        &mut self,
+        origin: Origin,
+        (port, vrf): (PortId, Option<VrfId>),
+        kind: PuntKind,
+        packet: PacketBuf,
+    ) {
         let source_mac = origin.source_mac;
         self.out.push(Verdict::Punt { port, vrf, kind, source_mac, packet });
     }
@@ -352,6 +390,11 @@ impl<'a> Lane<'a> {
     /// Whether one more echo may be answered on the port; counts it.
     pub(crate) fn may_echo(&mut self, port: PortId) -> bool {
         self.state.echoes.entry(port).or_default().take(self.now, ECHOES)
+    }
+
+    /// Whether one more answer from afar may be handed over from the port; counts it.
+    pub(crate) fn may_take_answer(&mut self, port: PortId) -> bool {
+        self.state.answers.entry(port).or_default().take(self.now, ANSWERS)
     }
 
     /// Whether one more error may be sent about what the port brings; counts it.

@@ -3,7 +3,8 @@
 //! A packet that does not fit the hop's link is fragmented beneath its labels where it is IPv4
 //! and may be; otherwise its sender is told how much would have fitted (RFC 3032 §3.4, §3.5).
 //!
-//! Standards: RFC 3032 §2.1 (order of the stack), §3.1 to §3.5 (packets too long), RFC 3443 §3.2.
+//! Standards: RFC 3032 §2.1 (order of the stack), §3.1 to §3.5 (packets too long), RFC 3443 §3.1 and
+//! §3.2 (a label that is uncovered keeps its time to live, unless it began with a lower one).
 //! Not implemented: none.
 
 use core::net::IpAddr;
@@ -20,8 +21,12 @@ use crate::link::LinkProtocol;
 use crate::tables::{Hop, TransportId};
 use crate::{DropReason, ecmp};
 
-/// The time to live of a fresh label (RFC 3443 §3.2: nothing of the packet's own shows).
+/// The time to live of a fresh label (RFC 3443 §3.2: nothing of the packet's own shows), unless the
+/// router probes its way.
 pub(crate) const FRESH_TTL: u8 = 255;
+/// The lowest that a label has which began with [`FRESH_TTL`]: no way has half as many routers.
+/// Lower ones are of probes, and of routers that take over their packets' (RFC 3443 §3.1).
+const PIPE_TTL_MIN: u8 = 128;
 
 /// What the new labels of a packet carry besides their values.
 #[derive(Debug, Clone, Copy)]
@@ -76,11 +81,17 @@ impl Lane<'_> {
         mut packet: PacketBuf,
     ) {
         let Marking { traffic_class, ttl } = marking;
-        let mut bottom = depth == 0;
+        let (mut bottom, mut uncovers) = (depth == 0, depth > 0);
         let pushed = hop.labels.iter().copied().filter(|label| *label != Label::IMPLICIT_NULL);
         for label in service.into_iter().chain(pushed.rev()) {
             packet.push(&LabelEntry { label, traffic_class, bottom, ttl }.encode());
-            bottom = false;
+            (bottom, uncovers) = (false, false);
+        }
+        if uncovers
+            && let Some(left) = packet.bytes_mut().get_mut(ENTRY_LEN - 1)
+            && *left < PIPE_TTL_MIN
+        {
+            *left = ttl.min(*left);
         }
         let protocol = if bottom { ip_protocol(packet.bytes()) } else { Some(LinkProtocol::Mpls) };
         match protocol {

@@ -7,7 +7,7 @@
 //! two of them could toss it to and fro. ICMP errors of the region's own routers are excepted,
 //! because a core router in transit hands its errors to the far end of the path to be sent back
 //! (RFC 3032 §2.3.2); they are never answered with another error, their time to live ends a loop,
-//! and no uplink lets anybody else use those addresses.
+//! and no uplink lets a site use those addresses for anything else.
 //!
 //! Standards: RFC 4364 §5 (forwarding), RFC 3704 (ingress filtering), RFC 2644 (no directed
 //! broadcast), RFC 1812 §5.3.1 (time to live).
@@ -23,7 +23,7 @@ use packet::{PacketBuf, ipv4, ipv6};
 use crate::access::{self, Direction, Refusal};
 use crate::global::is_link_local;
 use crate::lane::{Lane, Origin, Realm};
-use crate::send::{FRESH_TTL, Marking, ip_protocol};
+use crate::send::{Marking, ip_protocol};
 use crate::tables::{Path, Port, PortKind, VrfRoute};
 use crate::{DropReason, classes};
 
@@ -149,7 +149,7 @@ impl Lane<'_> {
             return;
         }
         let traffic_class = classes::traffic_class(ip.traffic_class);
-        let marking = Marking { traffic_class, ttl: FRESH_TTL };
+        let marking = Marking { traffic_class, ttl: origin.label_ttl };
         self.send_by(origin, (path.via, Some(path.label)), marking, 0, packet);
     }
 

@@ -38,6 +38,9 @@ pub trait Master {
     /// Somebody outside wants something; `ready` says which descriptors can be read.
     fn attend(&mut self, driver: &mut Driver, ready: &[bool]) -> Next;
 
+    /// Every round, after everything else; says by when there has to be another one.
+    fn round(&mut self, driver: &mut Driver) -> Option<Instant>;
+
     /// The router tells something.
     fn told(&mut self, now: Instant, event: &Event);
 
@@ -62,6 +65,8 @@ pub struct Driver {
     epoch: Clock,
     watch: OwnedFd,
     looked: Option<Clock>,
+    /// When the master wants another round.
+    wanted: Option<Instant>,
     events: Vec<Event>,
 }
 
@@ -92,6 +97,7 @@ impl Driver {
             epoch: Clock::now(),
             watch: ffi::link_watch()?,
             looked: None,
+            wanted: None,
             events: Vec::new(),
         })
     }
@@ -144,6 +150,7 @@ impl Driver {
             if called.contains(&true) && master.attend(self, &called) == Next::End {
                 return Ok(());
             }
+            self.wanted = master.round(self);
         }
     }
 
@@ -175,16 +182,17 @@ impl Driver {
     }
 
     fn until_due(&self) -> Duration {
-        let router = self.router.poll_timeout().map(|deadline| deadline.at.since(self.now()));
+        let router = self.router.poll_timeout().map(|deadline| deadline.at);
+        let due = router.into_iter().chain(self.wanted).map(|at| at.since(self.now()));
         let clock = Clock::now();
         let devices = self.ports.iter().filter_map(|port| port.device.as_ref()?.deadline());
         let devices = devices.map(|at| at.saturating_duration_since(clock));
         let look = self.looked.map_or(Duration::ZERO, |at| LOOK.saturating_sub(at.elapsed()));
-        devices.chain(router).fold(look, Duration::min)
+        devices.chain(due).fold(look, Duration::min)
     }
 
     fn receive(&mut self, master: &mut dyn Master) {
-        let Self { router, ports, epoch, .. } = self;
+        let Self { router, ports, epoch, looked, .. } = self;
         for port in ports.iter_mut().filter(|port| port.ready) {
             let Some(device) = &mut port.device else { continue };
             // One reading of the clock for a batch: its frames came in together.
@@ -194,7 +202,13 @@ impl Driver {
                 router.handle_input(now, Input::Frame { port: id, bytes });
             });
             match result {
-                Ok(taken) => port.ready = taken == BATCH,
+                Ok(taken) => {
+                    port.ready = taken == BATCH;
+                    // It may have been the last word of a secure link's handshake.
+                    if !port.carrier {
+                        *looked = None;
+                    }
+                }
                 Err(error) => {
                     port.fail();
                     router.handle_input(now, Input::Port { port: id, up: false });

@@ -410,6 +410,16 @@ pub(crate) fn wait(all: &mut [Waiting<'_>], timeout: Option<Duration>) -> io::Re
     Ok(())
 }
 
+/// A descriptor that becomes readable when a process has ended.
+///
+/// # Errors
+/// There is no such process.
+pub(crate) fn process_watch(process: u32) -> io::Result<OwnedFd> {
+    // SAFETY: plain numbers.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) };
+    owned(c_int::try_from(result).unwrap_or(-1))
+}
+
 /// A socket that becomes readable when an interface of this namespace changes.
 ///
 /// # Errors

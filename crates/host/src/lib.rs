@@ -21,4 +21,4 @@ mod waiting;
 
 pub use crate::driver::{Driver, Master, Next};
 pub use crate::signals::{Signal, Signals};
-pub use crate::waiting::wait_for;
+pub use crate::waiting::{wait_for, wait_for_end};

@@ -241,8 +241,12 @@ mod tests {
 
     #[test]
     fn captured_signatures_are_right_and_made_alike() {
-        let authentication = key(Algorithm::HmacMd5, golden::KEY);
-        for bytes in [golden::hello(golden::HELLO_SIGNED), golden::bytes(golden::LSP_SIGNED)] {
+        for (bytes, secret) in [
+            (golden::hello(golden::HELLO_SIGNED), golden::KEY),
+            (golden::bytes(golden::LSP_SIGNED), golden::KEY),
+            (golden::bytes(golden::CSNP_SIGNED), golden::KEY_CSNP),
+        ] {
+            let authentication = key(Algorithm::HmacMd5, secret);
             assert_eq!(verify(&bytes, &authentication), Ok(()));
             let (at, len) = super::find(&bytes).unwrap();
             let mut again = bytes.clone();

@@ -45,6 +45,17 @@ pub(crate) const LSP_SIGNED: &str = "831b01001401000000f104820000000000010000000
      0001872200000032180a01020000000a600aff00010803064000000000010000000a180a0103ec1f0000000a2080f\
      d000000000000000000000000000001080306400000000065";
 
+/// FRR beside this router: a complete sequence-numbers PDU, signed with [`KEY_CSNP`].
+pub(crate) const CSNP_SIGNED: &str = "83210100190100000046000000000002000000000000000000fffffffffff\
+     fffff0a1136eef6e5f589fe6fdd218febc4803c7764091004a70000000000020000000000032934";
+/// The key of [`CSNP_SIGNED`].
+pub(crate) const KEY_CSNP: &[u8] = b"another";
+/// FRR beside this router: a prefix-SID that wants its label kept, as explicit null.
+pub(crate) const LSP_EXPLICIT_NULL: &str = "831b010014010000008e04ad000000000002000000000004afa6038\
+     101cc01040349000189027232f2220aff0002000209c0001f400103003e801301001609000003e80103003a9817020\
+     10a86040aff000216180000000000010000001e0d08040a0102011f053000003a9884040aff0002871a0000000a600\
+     aff00020803067000000000020000001e180a0102";
+
 /// The octets that a text of hexadecimal digits stands for.
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();

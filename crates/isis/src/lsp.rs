@@ -179,7 +179,13 @@ mod tests {
 
     #[test]
     fn captured_link_state_pdus_encode_back() {
-        for hex in [golden::LSP_SMALL, golden::LSP_R1, golden::LSP_R2, golden::LSP_SIGNED] {
+        for hex in [
+            golden::LSP_SMALL,
+            golden::LSP_R1,
+            golden::LSP_R2,
+            golden::LSP_SIGNED,
+            golden::LSP_EXPLICIT_NULL,
+        ] {
             assert_eq!(captured(hex).encode(), golden::bytes(hex));
         }
     }
@@ -202,6 +208,17 @@ mod tests {
         for (heard, held, expected) in cases {
             assert_eq!(compare(heard, held), expected, "{heard:?} {held:?}");
         }
+    }
+
+    #[test]
+    fn captured_prefix_sid_has_the_flags_of_explicit_null() {
+        let lsp = captured(golden::LSP_EXPLICIT_NULL);
+        let prefixes = lsp.tlvs.iter().find_map(|tlv| {
+            if let Tlv::PrefixReach(prefixes) = tlv { Some(prefixes) } else { None }
+        });
+        // RFC 8667 §2.1: N, P and E.
+        let sid = PrefixSubTlv::PrefixSid { flags: 0x70, algorithm: 0, sid: Sid::Index(2) };
+        assert_eq!(prefixes.unwrap()[0].sub_tlvs, [sid]);
     }
 
     #[test]

@@ -59,13 +59,25 @@ impl Router {
         // Hosts keep what they were lent, as far as it is still theirs to have.
         core::mem::swap(&mut successor.pools, &mut self.pools);
         successor.occupy_hosts(now);
+        core::mem::swap(&mut successor.probes, &mut self.probes);
         let carrier = core::mem::take(&mut self.carrier);
         *self = successor;
+        self.arm(Timer::Probes);
         for (port, up) in carrier {
             self.handle_port(now, port, up);
         }
         self.dispatch_all(now);
         Ok(())
+    }
+
+    /// Says goodbye to everybody, because the router is shut down: sessions end with a word, hosts
+    /// hear that they have no router here any more. What is left is to drain what it says.
+    pub fn stop(&mut self, now: Instant) {
+        for port in self.config.ports().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.cease_advertising(now, port);
+        }
+        self.bgp.stop(now);
+        self.dispatch_all(now);
     }
 
     /// Takes down what is at a port, whose link stays as it is; says whether that is up.

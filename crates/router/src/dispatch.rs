@@ -102,6 +102,10 @@ impl Router {
                 self.act_on_resolver(now, actions);
             }
             Timer::Advertiser => self.advertise(now),
+            Timer::Probes => {
+                self.probes.handle_timeout(now);
+                self.arm(Timer::Probes);
+            }
         }
     }
 
@@ -208,8 +212,8 @@ impl Router {
         self.act_on_resolver(now, actions);
     }
 
-    /// An IP packet for the router itself: BFD or BGP of a neighbour, or DHCP of a host; anything
-    /// else is uninvited.
+    /// An IP packet for the router itself: BFD or BGP of a neighbour, DHCP of a host, or the answer to
+    /// a probe; anything else is uninvited.
     fn handle_local(&mut self, now: Instant, arrival: Arrival, packet: PacketBuf) {
         let Arrival { port, vrf, .. } = arrival;
         let Ok(header) = ip::Packet::decode(packet.bytes()) else { return };
@@ -223,7 +227,7 @@ impl Router {
             Some(ports) if header.protocol == tcp::PROTOCOL => {
                 self.handle_segment(now, arrival, &header, ports, packet)
             }
-            Some(_) | None => false,
+            Some(_) | None => self.handle_probe_answer(now, vrf, &header, packet.bytes()),
         };
         self.uninvited += u64::from(!heard);
     }

@@ -9,6 +9,7 @@
 //! - `dispatch`: frames and timeouts to the parts, and what the parts say to their effect;
 //! - `connection`, `resolver`: TCP for BGP, ARP and neighbour discovery;
 //! - `hosts`, `dhcp`, `advertiser`: addresses and advertisements for the hosts of attachments;
+//! - [`probes`]: echo requests of the router's own;
 //! - `install`: forwarding tables;
 //! - `configure`: from one configuration to the next; `translate`: to those of the parts;
 //!   [`ConfigErrors`]: what is wrong with one;
@@ -27,6 +28,7 @@ mod error;
 mod event;
 mod hosts;
 mod install;
+pub mod probes;
 mod resolver;
 mod show;
 mod timers;
@@ -39,7 +41,7 @@ use core::net::Ipv4Addr;
 use base::{Deadline, Instant, PortId, Rng, VrfId};
 use bgp::NeighbourId;
 use forwarding::{Forwarder, Tables, Verdict};
-use model::config::RouterConfig;
+use model::config::{NeighbourKind, RouterConfig};
 use model::view::TableSizes;
 use packet::PacketBuf;
 
@@ -47,6 +49,7 @@ use crate::advertiser::Advertiser;
 use crate::connection::Connection;
 use crate::dhcp::Pool;
 use crate::install::Install;
+use crate::probes::Probes;
 use crate::resolver::Resolver;
 use crate::timers::{Timer, Timers};
 
@@ -118,6 +121,7 @@ pub struct Router {
     advertiser: Advertiser,
     /// The addresses that attachments with DHCP lend.
     pools: BTreeMap<PortId, Pool>,
+    probes: Probes,
     carrier: BTreeMap<PortId, bool>,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -162,6 +166,8 @@ impl Router {
             // A stream of its own: who has no hosts to serve draws nothing from the others'.
             advertiser: Advertiser::new(Rng::new(!seed)),
             pools: BTreeMap::new(),
+            // And who is not asked for a probe, nothing of these.
+            probes: Probes::new(Rng::new(!seed).fork()),
             carrier: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -231,10 +237,16 @@ impl Router {
         self.adjacencies_up
     }
 
-    /// BGP sessions that are established.
+    /// BGP sessions that are established with routers of the region; third parties' are not
+    /// counted: whether they run is not the region's doing.
     #[must_use]
     pub fn sessions_up(&self) -> usize {
-        self.sessions_up.len()
+        let is_own = |neighbour: &&NeighbourId| {
+            let index = usize::try_from(neighbour.0).unwrap_or(usize::MAX);
+            let neighbour = self.config.neighbours.get(index);
+            !neighbour.is_some_and(|one| matches!(one.kind, NeighbourKind::Customer { .. }))
+        };
+        self.sessions_up.iter().filter(is_own).count()
     }
 
     /// Whether BGP has nothing left to say and nothing to wait for, and its neighbours have
@@ -283,6 +295,7 @@ impl Router {
             }
             Timer::Resolver => self.resolver.poll_timeout(),
             Timer::Advertiser => self.advertiser.poll_timeout(),
+            Timer::Probes => self.probes.poll_timeout(),
         };
         self.timers.arm(timer, deadline);
     }

@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Resolver,
     /// Router advertisements.
     Advertiser,
+    /// The router's own probes.
+    Probes,
 }
 
 /// One optional deadline per part.

@@ -342,6 +342,41 @@ fn session_that_was_sound_for_long_comes_back_at_once() {
 }
 
 #[test]
+fn last_word_of_a_peer_outlives_calls_that_it_ends_without_one() {
+    let mut session = session(config(1, false));
+    session.start(Instant::ZERO);
+    let call = |session: &mut Session| {
+        let now = session.poll_timeout().unwrap().at;
+        session.handle_timeout(now);
+        assert_eq!(events(session, now), [Seen::Connect]);
+        now
+    };
+    let mut now = call(&mut session);
+    session.handle_connected(now);
+    session.receive(now, &encoded(&peer_open()));
+    session.receive(now, &keepalive());
+    let word = ErrorCode::Cease(CeaseSubcode::AdministrativeShutdown);
+    let mut bytes = Vec::new();
+    Notification::new(word).encode(&mut bytes);
+    session.receive(now, &bytes);
+    let down = DownReason::NotificationReceived(word);
+    assert_eq!(events(&mut session, now)[1], Seen::Down(down));
+    for _ in 0..3 {
+        assert_eq!(session.not_up_reason(), Some(NotUpReason::Failed(down)));
+        now = call(&mut session);
+        session.handle_connected(now);
+        session.handle_closed(now);
+        events(&mut session, now);
+    }
+    assert_eq!(session.not_up_reason(), Some(NotUpReason::Failed(down)));
+    // Who takes no calls any more is not there any more.
+    now = call(&mut session);
+    session.handle_closed(now);
+    let gone = NotUpReason::Failed(DownReason::ConnectFailed);
+    assert_eq!(session.not_up_reason(), Some(gone));
+}
+
+#[test]
 fn attempts_become_rare_but_never_cease() {
     let mut session = session(Config { connect_retry: BACK_OFF_MAX * 2, ..config(1, false) });
     session.start(Instant::ZERO);

@@ -4,8 +4,9 @@ use super::{
     Bench, CORE, CORE_B, LAN, NARROW_LAN, OTHER_LAN, UPLINK, address, datagram, label, reason,
     segment, sent, unframed, values,
 };
-use crate::{DropReason, Verdict};
-use base::Duration;
+use crate::{DropReason, PortKind, PuntKind, Verdict};
+use base::{Duration, LabelSpace, VrfId};
+use packet::PacketBuf;
 use packet::icmp::{Cause, Echo, Extension, Message, Report, Unreachable};
 use packet::ip::{self, Packet};
 use packet::mpls::LabelEntry;
@@ -153,6 +154,92 @@ fn far_end_sends_errors_of_the_core_back_and_their_sender_is_believed() {
         } else {
             assert_eq!(reason(&out), DropReason::AccessNoRule);
         }
+    }
+}
+
+/// An error of `from` about a datagram.
+fn error_about(from: &str, (source, destination): (&str, &str)) -> Vec<u8> {
+    let cause = Cause::TimeExceeded { code: 0 };
+    let quoted = datagram(source, destination, 50, 8);
+    let pair = (address(from), address(source));
+    let body = Message::Error(Report { cause, quoted, extensions: vec![] }).encode(pair.0, pair.1);
+    ip::encode(pair, 1, (0, 64), &body).unwrap()
+}
+
+#[test]
+fn a_site_sends_back_errors_of_the_core_about_what_was_for_it_and_no_others() {
+    let mut bench = Bench::new();
+    let mut uplink = bench.tables.port(UPLINK).unwrap().clone();
+    let sources = Some(vec![super::prefix("10.1.0.0/24")]);
+    uplink.kind = PortKind::Uplink { space: LabelSpace::Port(UPLINK), sources };
+    bench.tables.set_port(UPLINK, uplink);
+    let asked = ("10.1.2.9", "10.1.0.2");
+    for (packet, passes) in [
+        (error_about("10.255.0.7", asked), true),
+        (error_about("10.255.0.1", asked), true),
+        (error_about("10.1.0.1", asked), true),
+        (error_about("10.255.0.7", ("10.1.2.9", "10.1.3.2")), false),
+        (error_about("10.66.0.7", asked), false),
+        (datagram("10.255.0.7", "10.1.2.9", 64, 8), false),
+        (ping("10.255.0.7", "10.1.2.9"), false),
+    ] {
+        let out = bench.receive_labelled(UPLINK, &[(24_500, 255)], &packet);
+        if passes {
+            assert_eq!(values(&sent(&out).2), [(16_002, 254), (24_600, 254)]);
+        } else {
+            assert_eq!(reason(&out), DropReason::SpoofedSource);
+        }
+    }
+}
+
+#[test]
+fn answers_from_afar_are_handed_over_at_a_rate_of_their_own_and_nothing_else() {
+    let mut bench = Bench::new();
+    let pair = (address("10.1.2.9"), address("10.1.0.1"));
+    let reply = Message::EchoReply(echo()).encode(pair.0, pair.1);
+    let reply = ip::encode(pair, 1, (0, 64), &reply).unwrap();
+    let error = error_about("10.1.2.9", ("10.1.0.1", "10.1.2.9"));
+    let mut first = reply.clone();
+    first[6..8].copy_from_slice(&[0x20, 0]);
+    packet::ipv4::refresh_checksum(&mut first);
+    for (packet, taken) in [
+        (reply.clone(), true),
+        (error, true),
+        (first, false),
+        (datagram("10.1.2.9", "10.1.0.1", 64, 8), false),
+    ] {
+        let out = bench.receive_labelled(CORE, &[(24_100, 255)], &packet);
+        if taken {
+            let [Verdict::Punt { port: CORE, vrf, kind: PuntKind::Local, packet: found, .. }] =
+                &out[..]
+            else {
+                panic!("{out:?}")
+            };
+            assert_eq!((*vrf, found.bytes()), (Some(VrfId(0)), &packet[..]));
+        } else {
+            assert_eq!(reason(&out), DropReason::NoListener);
+        }
+    }
+    let flood = (0..60_000).map(|_| bench.receive_labelled(CORE, &[(24_100, 255)], &reply));
+    let last = flood.last().unwrap();
+    assert_eq!(reason(&last), DropReason::PuntLimited);
+    let out = bench.receive(CORE, &datagram("10.255.0.9", "10.255.0.1", 255, 8));
+    assert!(matches!(out[..], [Verdict::Punt { .. }]), "sessions are not crowded out: {out:?}");
+}
+
+#[test]
+fn a_probes_labels_end_where_it_says() {
+    let mut bench = Bench::new();
+    for (vrf, (from, to), expected) in [
+        (Some(VrfId(0)), ("10.1.0.1", "10.1.2.9"), vec![(16_002, 7), (24_001, 7)]),
+        (None, ("10.255.0.1", "10.255.0.9"), vec![(16_002, 7)]),
+    ] {
+        let mut out = Vec::new();
+        let packet = PacketBuf::from_slice(&datagram(from, to, 64, 8));
+        bench.lane.originate_probe(bench.now, &bench.tables, (vrf, 7), packet, &mut out);
+        let (_, _, stack, beneath) = sent(&out);
+        assert_eq!(values(&stack), expected);
+        assert_eq!(ip::Packet::decode(&beneath).unwrap().ttl, 64);
     }
 }
 

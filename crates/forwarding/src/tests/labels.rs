@@ -27,15 +27,29 @@ fn transit_label_is_swapped_and_its_ttl_and_class_carried_on() {
 fn penultimate_hop_pops_and_leaves_what_is_beneath_alone() {
     let mut bench = Bench::new();
     let inner = datagram("10.9.9.9", "10.8.8.8", 17, 40);
-    let out = bench.receive_labelled(CORE, &[(16_004, 9), (24_001, 77)], &inner);
+    let out = bench.receive_labelled(CORE, &[(16_004, 9), (24_001, 177)], &inner);
     let (_, kind, stack, _) = sent(&out);
-    assert_eq!((kind, values(&stack)), (TYPE_MPLS, vec![(24_001, 77)]));
+    assert_eq!((kind, values(&stack)), (TYPE_MPLS, vec![(24_001, 177)]));
     let out = bench.receive_labelled(CORE, &[(16_004, 9)], &inner);
     let (_, kind, stack, beneath) = sent(&out);
     assert_eq!((kind, stack.len(), beneath), (TYPE_IPV4, 0, inner));
     let inner = datagram("fd00::9", "fd00::8", 17, 40);
     let (_, kind, _, beneath) = sent(&bench.receive_labelled(CORE, &[(16_004, 9)], &inner));
     assert_eq!((kind, beneath), (TYPE_IPV6, inner));
+}
+
+#[test]
+fn a_label_that_began_low_is_uncovered_with_what_the_one_above_had_left() {
+    let mut bench = Bench::new();
+    let inner = datagram("10.9.9.9", "10.8.8.8", 17, 40);
+    for (above, beneath, left) in [(2, 5, 1), (9, 5, 5), (9, 127, 8), (9, 128, 128)] {
+        let labels = [(16_004, above), (24_001, beneath)];
+        let (_, _, stack, packet) = sent(&bench.receive_labelled(CORE, &labels, &inner));
+        assert_eq!((values(&stack), packet), (vec![(24_001, left)], inner.clone()));
+    }
+    let (_, _, stack, _) =
+        sent(&bench.receive_labelled(CORE_B, &[(16_002, 2), (24_001, 5)], &inner));
+    assert_eq!(values(&stack), [(16_002, 1), (24_001, 5)], "what stays covered is left alone");
 }
 
 #[test]

@@ -265,6 +265,22 @@ fn a_new_site_costs_the_others_nothing_and_one_that_goes_nobody_else_for_long() 
 }
 
 #[test]
+fn a_router_that_is_stopped_says_goodbye_to_every_neighbour_at_once() {
+    let mut lab = Lab::converged(5);
+    lab.with(CORE_1, |router, now| router.stop(now));
+    // Nothing but what it said by then: the process is gone.
+    lab.mute((CORE_1, TO_SITE), true);
+    lab.mute((CORE_1, plan::TO_CORE), true);
+    lab.run_for(Duration::from_millis(50));
+    for neighbour in [CORE_2, SITE_1] {
+        let told = lab.told_by(neighbour);
+        let goodbye =
+            "session with core-1 is down: ended by the peer: cease: administrative shutdown";
+        assert!(told.iter().any(|one| one == goodbye), "{told:?}");
+    }
+}
+
+#[test]
 fn a_router_that_becomes_another_says_goodbye_and_starts_anew() {
     let mut lab = Lab::converged(5);
     let mut other = core(1);

@@ -167,6 +167,18 @@ impl Lab {
         self.drain(router);
     }
 
+    /// Does something with a router.
+    pub(crate) fn with<T>(
+        &mut self,
+        router: usize,
+        work: impl FnOnce(&mut Router, Instant) -> T,
+    ) -> T {
+        let now = self.now;
+        let result = work(self.router_mut(router), now);
+        self.drain(router);
+        result
+    }
+
     /// Calls for the timeout of a router, due or not.
     pub(crate) fn wake(&mut self, router: usize) {
         let now = self.now;

@@ -8,6 +8,7 @@ mod hosts;
 mod lab;
 mod liveness;
 mod plan;
+mod probes;
 mod resolution;
 mod restart;
 mod robustness;

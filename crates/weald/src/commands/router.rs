@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &arguments::Router, json: bool) -> Result<Outcome, 
     let config_path = arguments.config.clone();
     let mut daemon = Daemon::new(config_path, config.name, (listener, bell), signals, log);
     let ended = driver.run(&mut daemon);
+    driver.with(|router, now| router.stop(now));
     daemon.finish();
     ended.map_err(|error| refused("waiting", &error))?;
     Ok(Outcome::Good)

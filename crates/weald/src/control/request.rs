@@ -20,15 +20,25 @@ Examples:
     Status(Status),
     /// Send packets from a site to a site, an application or an address
     #[command(after_help = "\
-Sites are asked by ICMP echo, applications by a connection to their first published port.
+Sites are asked by ICMP echo, applications by a connection to their first published port. In a lab
+the site's router asks, by ICMP echo alone, and a core router asks another one. At a router's own
+socket that router asks, in its virtual network or, on a core router, in the region.
 
 Examples:
   weald ping G1 records
   weald ping G1 G2 --v6 --count 3
-  weald ping G1 H1 --port tcp/22")]
+  weald ping G1 H1 --port tcp/22
+  weald ping lewes-1 brighton-1                         (in a lab)
+  weald ping site-h1 10.1.2.1 --socket /run/weald/site-h1.sock")]
     Ping(Ping),
     /// Follow a packet and its answer, router by router and label by label
-    #[command(after_help = "Example:\n  weald trace G1 records")]
+    #[command(after_help = "\
+In a lab and at a router's own socket that is the way there, as routers answer whose time to live a
+packet runs out of, with the labels that they saw.
+
+Examples:
+  weald trace G1 records
+  weald trace site-h1 10.1.2.1 --socket /run/weald/site-h1.sock")]
     Trace(Trace),
     /// Show a router's tables, and why each path is used or not
     #[command(subcommand, after_help = "Example:\n  weald show routes H1 --prefix 10.2.0.0/16")]
@@ -71,11 +81,11 @@ pub(crate) struct Status {
 /// Packets from somewhere to somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
 pub(crate) struct Probe {
-    /// The code of the site that sends
+    /// The code of the site that sends, or the name of a router
     pub(crate) from: String,
     /// The code of a site, the name of an application, or an address
     pub(crate) to: String,
-    /// The virtual network that the sender is in, where its site has several
+    /// The virtual network that the sender is in, where it has several
     #[arg(long, value_name = "VN")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<String>,
@@ -115,7 +125,7 @@ pub(crate) struct Ping {
     pub(crate) count: u32,
 }
 
-/// The most packets of one request: each may take two seconds of virtual time.
+/// The most packets of one request: each may take two seconds.
 pub(crate) const COUNT_MAX: i64 = 100;
 
 const fn one() -> u32 {

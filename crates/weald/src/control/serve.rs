@@ -2,6 +2,7 @@
 
 use std::io::{PipeReader, Read as _};
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use crate::answers;
 use crate::control::listener::{Asked, Listener};
@@ -19,11 +20,7 @@ pub(crate) fn serve(network: &mut Network, listener: &Listener, mut bell: PipeRe
             output::note(&format!("breach: {breach}"));
         }
         breaches = network.breaches().len();
-        let mut all = network.descriptors();
-        all.push(bell.as_fd());
-        // Where waiting fails, the next round is only sooner.
-        let ready = host::wait_for(&all, network.nap()).unwrap_or_default();
-        if ready.last() == Some(&true) {
+        if network.wait(&[bell.as_fd()], Duration::MAX).contains(&true) {
             let mut rung = [0; 1];
             if bell.read(&mut rung).unwrap_or(0) == 0 {
                 return;

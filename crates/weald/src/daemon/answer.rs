@@ -22,12 +22,7 @@ struct Inspected<'a> {
 
 impl Inspect for Inspected<'_> {
     fn find<'a>(&'a self, name: &str) -> Result<&'a str, Failure> {
-        let own = &self.driver.router().config().name;
-        if name == own {
-            return Ok(own);
-        }
-        Err(Failure::network(format!("this router is `{own}`, not `{name}`"))
-            .hint("each router answers at a socket of its own: choose it with `--socket`"))
+        own_name(self.driver.router().config(), name)
     }
 
     fn config(&self, _: &str) -> Option<&RouterConfig> {
@@ -55,7 +50,17 @@ impl Inspect for Inspected<'_> {
     }
 }
 
-/// Answers a request.
+/// The router's name, if that is who is meant.
+pub(crate) fn own_name<'a>(config: &'a RouterConfig, name: &str) -> Result<&'a str, Failure> {
+    let own = &config.name;
+    if name == own {
+        return Ok(own);
+    }
+    Err(Failure::network(format!("this router is `{own}`, not `{name}`"))
+        .hint("each router answers at a socket of its own: choose it with `--socket`"))
+}
+
+/// Answers a request that can be answered at once.
 pub(crate) fn answer(
     daemon: &Daemon,
     driver: &mut Driver,
@@ -75,8 +80,7 @@ pub(crate) fn answer(
             Ok(Answer { good: true, data: text.clone().into(), text })
         }
         Request::Ping(_) | Request::Trace(_) => {
-            Err(Failure::network("one router does not know of sites")
-                .hint("`weald up` and `weald lab` run the whole network"))
+            Err(Failure::network("what comes back of a probe is not known at once"))
         }
         Request::Lan(_) => Err(Failure::network("a router does not know where its LANs are")
             .hint("`weald up` and `weald lab` run the whole network")),

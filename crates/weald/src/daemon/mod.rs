@@ -1,13 +1,16 @@
 //! `weald router`: one router of a plan as a process of its own, on real ports.
 //!
 //! [`ports`] says what stands behind each port; the host's loop drives the router; [`Daemon`] is
-//! who that loop asks: it answers requests on the control socket ([`answer`]), writes what happens
-//! to the log ([`log`]), and gives figures to whoever collects them ([`metrics`]).
+//! who that loop asks: it answers requests on the control socket ([`answer`]), those that take a
+//! while when they have ([`probing`]), writes what happens to the log ([`log`]), and gives figures to
+//! whoever collects them ([`metrics`]).
 
 pub(crate) mod answer;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod ports;
+pub(crate) mod probed;
+mod probing;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -23,6 +26,7 @@ use crate::control::listener::Listener;
 use crate::control::request::Request;
 use crate::control::response::{Answer, Response};
 use crate::daemon::log::Log;
+use crate::daemon::probing::Probing;
 use crate::failure::Failure;
 use crate::network::Event;
 
@@ -52,6 +56,7 @@ pub(crate) struct Daemon {
     log: Log,
     name: String,
     events: VecDeque<Event>,
+    probing: Probing,
     asked_to_stop: bool,
 }
 
@@ -71,6 +76,7 @@ impl Daemon {
             log,
             name,
             events: VecDeque::new(),
+            probing: Probing::default(),
             asked_to_stop: false,
         }
     }
@@ -90,6 +96,10 @@ impl Daemon {
         let requests = self.bell.read(&mut rung).unwrap_or(0);
         for _ in 0..requests {
             let Ok(asked) = self.listener.asked.try_recv() else { break };
+            if matches!(asked.request, Request::Ping(_) | Request::Trace(_)) {
+                self.probing.begin(driver.router(), asked);
+                continue;
+            }
             let is_last = asked.request == Request::Down;
             let response: Response = if is_last {
                 Answer::new(&serde_json::json!({ "stopped": true }), "stopped").into()
@@ -138,6 +148,10 @@ impl Master for Daemon {
             }
         }
         if *requests { self.serve(driver) } else { Next::GoOn }
+    }
+
+    fn round(&mut self, driver: &mut Driver) -> Option<Instant> {
+        self.probing.round(driver)
     }
 
     fn told(&mut self, now: Instant, event: &router::Event) {

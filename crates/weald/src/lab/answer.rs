@@ -1,15 +1,22 @@
 //! Answers of a lab.
 
+use core::net::IpAddr;
+
+use model::config::RouterConfig;
+use model::plan::Plan;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::control::request::{self, Cut, Mend, Request, Show, Status};
 use crate::control::response::Answer;
+use crate::daemon::probed::{Pinged, Traced, Way};
 use crate::failure::Failure;
 use crate::lab::Lab;
 use crate::lab::routers::Process;
 use crate::lan;
+use crate::network::explain;
 use crate::network::names::{Thing, find, find_router};
+use crate::network::probe::{Aim, aim};
 use crate::screen::{Align, Table, count, number};
 
 /// Answers a request, or passes it on to the router that it is about.
@@ -23,8 +30,8 @@ pub(crate) fn answer(lab: &mut Lab, request: &Request) -> Result<Answer, Failure
         Request::Lan(asked) => lan(lab, asked),
         Request::Cut(asked) => cut(lab, asked),
         Request::Mend(asked) => mend(lab, asked),
-        Request::Ping(_) | Request::Trace(_) => Err(Failure::network("a lab has real hosts")
-            .hint("run the real thing on one: `weald shell H1 -- ping 10.1.1.1`")),
+        Request::Ping(asked) => ping(lab, asked),
+        Request::Trace(asked) => trace(lab, asked),
         Request::Metrics => Err(Failure::network("figures are given by the routers themselves")
             .hint("their sockets are in the lab's folder: `weald status` says where")),
         Request::Down => Err(Failure::input("the lab cannot be stopped from within")),
@@ -170,6 +177,122 @@ fn passed_on(lab: &mut Lab, show: &Show) -> Result<Answer, Failure> {
     ask_router(lab, &name, &Request::Show(show))
 }
 
+/// A router that is to probe, and what was meant by it.
+struct Meant {
+    router: String,
+    /// The same for the router, which knows addresses alone.
+    probe: request::Probe,
+    /// Of a site; none between core routers.
+    aim: Option<Aim>,
+}
+
+fn meant(lab: &Lab, asked: &request::Probe) -> Result<Meant, Failure> {
+    let plan = &lab.plan;
+    if asked.port.is_some() {
+        let failure = Failure::input("a lab's routers send echo requests, and none to a port");
+        let aim = aim(plan, asked, &|lan, v6| host_address(lab, lan, v6))?;
+        return Err(failure.hint(real_thing(&aim)));
+    }
+    let named = |name: &str| plan.routers.iter().find(|router| router.name == name);
+    if let Some(from) = named(&asked.from) {
+        let loopback = named(&asked.to).and_then(|to| to.loopback.as_ref());
+        let loopback = loopback.and_then(|own| {
+            if asked.v6 { own.v6.map(IpAddr::V6) } else { Some(IpAddr::V4(own.v4)) }
+        });
+        let to = loopback.map_or_else(|| asked.to.clone(), |own| own.to_string());
+        let probe = request::Probe { to, ..asked.clone() };
+        return Ok(Meant { router: from.name.clone(), probe, aim: None });
+    }
+    let aim = aim(plan, asked, &|lan, v6| host_address(lab, lan, v6))?;
+    let router = plan.attachments.get(aim.lan).map(|lan| lan.router.clone()).unwrap_or_default();
+    let probe = request::Probe {
+        from: router.clone(),
+        to: aim.flow.destination.to_string(),
+        network: Some(aim.from.network.clone()),
+        ..asked.clone()
+    };
+    Ok(Meant { router, probe, aim: Some(aim) })
+}
+
+/// How to reach what was meant with a program.
+fn real_thing(aim: &Aim) -> String {
+    let (site, to) = (&aim.from.site, aim.flow.destination);
+    let host = if to.is_ipv6() { format!("[{to}]") } else { to.to_string() };
+    format!("try the real thing, as `weald shell {site} -- curl https://{host}/`")
+}
+
+/// The address of a LAN's host, real or simulated.
+fn host_address(lab: &Lab, lan: usize, v6: bool) -> Option<IpAddr> {
+    match lab.wiring.lan(lan) {
+        Some(host) => host.addresses.iter().copied().find(|address| address.is_ipv6() == v6),
+        None => lab.rest.host_address(lan, v6),
+    }
+}
+
+/// Says of a router's answer what the plan knows; the words are from where to where.
+fn explained(plan: &Plan, aim: Option<Aim>, way: &mut Way) -> (Option<Aim>, String) {
+    let Some(aim) = aim.map(|aim| aim.by_echo(way.source)) else { return (None, way.words()) };
+    way.from.clone_from(&aim.from.site);
+    way.to = aim.to.as_ref().map(|to| to.site.clone());
+    way.application.clone_from(&aim.application);
+    way.refusal = explain::refusal(plan, &aim.wanted());
+    let words = aim.words();
+    (Some(aim), words)
+}
+
+fn ping(lab: &mut Lab, asked: &request::Ping) -> Result<Answer, Failure> {
+    let Meant { router, probe, aim } = meant(lab, &asked.probe)?;
+    let request = Request::Ping(request::Ping { probe, count: asked.count });
+    let answer = ask_router(lab, &router, &request)?;
+    let Ok(mut pinged) = serde_json::from_value::<Pinged>(answer.data.clone()) else {
+        return Ok(answer);
+    };
+    let (aim, words) = explained(&lab.plan, aim, &mut pinged.way);
+    let text = pinged.text(&words) + &hint(aim.as_ref(), pinged.is_good());
+    Ok(Answer::new(&pinged, text).judged(pinged.is_good()))
+}
+
+fn trace(lab: &mut Lab, asked: &request::Trace) -> Result<Answer, Failure> {
+    let Meant { router, probe, aim } = meant(lab, &asked.probe)?;
+    let answer = ask_router(lab, &router, &Request::Trace(request::Trace { probe }))?;
+    let Ok(mut traced) = serde_json::from_value::<Traced>(answer.data.clone()) else {
+        return Ok(answer);
+    };
+    let (aim, words) = explained(&lab.plan, aim, &mut traced.way);
+    for hop in &mut traced.hops {
+        hop.name = hop.address.and_then(|address| name_of(&lab.plan, aim.as_ref(), address));
+    }
+    let text = traced.text(&words) + &hint(aim.as_ref(), traced.is_good());
+    Ok(Answer::new(&traced, text).judged(traced.is_good()))
+}
+
+/// An application need not answer echo requests.
+fn hint(aim: Option<&Aim>, is_good: bool) -> String {
+    let asked = aim.filter(|aim| !is_good && aim.application.is_some());
+    asked.map_or_else(String::new, |aim| format!("hint: {}\n", real_thing(aim)))
+}
+
+/// Who has an address that shows itself on the way: a core router, a site's router, or whoever was
+/// meant.
+fn name_of(plan: &Plan, aim: Option<&Aim>, address: IpAddr) -> Option<String> {
+    let has = |router: &&RouterConfig| {
+        let own = router.loopback.as_ref();
+        own.is_some_and(|own| own.v4 == address || own.v6.is_some_and(|v6| v6 == address))
+    };
+    if let Some(router) = plan.routers.iter().find(has) {
+        return Some(router.name.clone());
+    }
+    let Aim { from, to, flow, application, .. } = aim?;
+    let networks = [to.as_ref().map_or(&from.network, |to| &to.network), &from.network];
+    let router = networks.into_iter().find_map(|network| {
+        let here = plan.attachments.iter().filter(|lan| lan.virtual_network == *network);
+        let lan = here.into_iter().find(|lan| lan.gateways.contains(&address))?;
+        Some(lan.router.clone())
+    });
+    let target = || application.clone().or_else(|| Some(to.as_ref()?.site.clone()));
+    router.or_else(|| if address == flow.destination { target() } else { None })
+}
+
 fn lan(lab: &Lab, asked: &request::Lan) -> Result<Answer, Failure> {
     let number = lan::find(&lab.plan, asked)?;
     let host = lab.wiring.lan(number).zip(lab.plan.attachments.get(number));
@@ -236,7 +359,8 @@ fn mend(lab: &mut Lab, asked: &Mend) -> Result<Answer, Failure> {
         lab.cut.retain(|cut| *cut != number);
     }
     for number in routers {
-        if lab.processes.get(&number).is_some_and(|process| process.number().is_none()) {
+        let Some(process) = lab.processes.get_mut(&number) else { continue };
+        if lab.rest.meanwhile(|| process.is_gone()) {
             let process = lab.start_router(number)?;
             lab.processes.insert(number, process);
         }

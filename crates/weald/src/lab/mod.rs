@@ -116,7 +116,7 @@ impl Lab {
     pub(crate) fn wait_until_up(&mut self) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
         loop {
-            self.pass(LOOK);
+            self.rest.live(LOOK);
             let processes = &self.processes;
             let mut unwell: Vec<String> = self.rest.meanwhile(|| {
                 let unwell = processes.values().filter(|process| !process.is_well());
@@ -133,32 +133,19 @@ impl Lab {
         }
     }
 
-    /// Lets time pass for the routers in this process.
-    fn pass(&mut self, duration: Duration) {
-        if self.rest.has_outside() {
-            self.rest.pass(duration);
-        } else {
-            std::thread::sleep(duration);
-        }
-    }
-
     /// Answers requests until it is told to stop; says whether that was by a request.
     pub(crate) fn serve(
         &mut self,
         listener: &Listener,
         mut bell: PipeReader,
         signals: &Signals,
-    ) -> Result<bool, Failure> {
+    ) -> bool {
         let mut looked = Instant::now();
         loop {
             self.rest.keep_pace();
-            let nap = if self.rest.has_outside() { self.rest.nap() } else { ROUND };
-            let mut all = vec![bell.as_fd(), signals.as_fd()];
-            all.extend(self.rest.descriptors());
-            let ready = host::wait_for(&all, nap)
-                .map_err(|error| Failure::network(format!("the kernel refuses: {error}")))?;
+            let ready = self.rest.wait(&[bell.as_fd(), signals.as_fd()], ROUND);
             if ready.get(1) == Some(&true) && signals.take().is_some() {
-                return Ok(false);
+                return false;
             }
             if ready.first() == Some(&true) {
                 let mut rung = [0; 1];
@@ -166,7 +153,7 @@ impl Lab {
                 if let Ok(asked) = listener.asked.try_recv()
                     && self.reply(asked)
                 {
-                    return Ok(true);
+                    return true;
                 }
             }
             if looked.elapsed() < ROUND {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use host::namespace::Namespace;
 use model::config::RouterConfig;
@@ -81,6 +81,20 @@ impl Process {
         client::ask(Some(self.socket.clone()), request)
     }
 
+    /// Whether it has ended. One that was killed this moment may still be there for another, but
+    /// answers nobody.
+    pub(crate) fn is_gone(&mut self) -> bool {
+        const MOMENT: Duration = Duration::from_millis(500);
+        if self.has_ended().is_none()
+            && self.ask(&Request::Status(Status { name: None })).is_err()
+            && let Some(child) = &mut self.child
+            && host::wait_for_end(child, MOMENT).unwrap_or(false)
+        {
+            self.child = None;
+        }
+        self.child.is_none()
+    }
+
     /// Whether it runs and finds everything as it should be.
     pub(crate) fn is_well(&self) -> bool {
         let status = Request::Status(Status { name: None });
@@ -99,13 +113,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.ask(&Request::Down).is_ok() {
-            let until = Instant::now() + PATIENCE;
-            while self.child.is_some() && Instant::now() < until {
-                if self.has_ended().is_none() {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-            }
+        if self.ask(&Request::Down).is_ok()
+            && let Some(child) = &mut self.child
+        {
+            // One that does not stop in time is killed.
+            let _ = host::wait_for_end(child, PATIENCE);
         }
         self.kill();
     }

@@ -9,7 +9,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use base::PortId;
+use base::{MacAddr, PortId};
 use host::device::Device;
 use host::ethernet::Ethernet;
 use host::namespace::Namespace;
@@ -169,8 +169,16 @@ impl Wiring {
                     continue;
                 };
                 if link.medium == Medium::Secure {
-                    let own = underlay(number, side);
-                    script.push_str(&format!("addr add {own}/31 dev {}\n", end.interface));
+                    let (own, peer) = (underlay(number, side), underlay(number, 1 - side));
+                    let (own_mac, mac) = (station(number, side), station(number, 1 - side));
+                    let device = &end.interface;
+                    // The kernel keeps a thousand neighbours for all namespaces together; those
+                    // that it is told of do not count.
+                    script.push_str(&format!(
+                        "link set {device} address {own_mac}\n\
+                         addr add {own}/31 dev {device}\n\
+                         neigh add {peer} lladdr {mac} dev {device} nud permanent\n"
+                    ));
                 }
                 script.push_str(&format!("link set {} up\n", end.interface));
             }
@@ -312,6 +320,14 @@ fn interface(link: &Link, port: PortId) -> String {
 fn underlay(link: usize, side: usize) -> Ipv4Addr {
     let offset = u32::try_from(2 * link + side).unwrap_or(0);
     Ipv4Addr::from(UNDERLAY + offset)
+}
+
+/// The Ethernet address of one end of a secure link's underlay.
+fn station(link: usize, side: usize) -> MacAddr {
+    let number = u32::try_from(2 * link + side).unwrap_or(0);
+    let [a, b, c, d] = number.to_be_bytes();
+    // Locally administered.
+    MacAddr([0x02, 0x00, a, b, c, d])
 }
 
 /// The address and UDP port of one end of a secure link.

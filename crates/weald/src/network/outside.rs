@@ -9,6 +9,7 @@
 //! at once in real time), and the network then stands until the wall clock has caught up. Where
 //! something is, it is as slow as the world.
 
+use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::{Duration, Instant as WallInstant};
@@ -60,9 +61,12 @@ impl Pace {
 
 /// Where the network leads outside.
 struct Port {
-    outside: Outside,
     device: Box<dyn Device>,
     carrier: bool,
+    /// Frames wait.
+    ready: bool,
+    /// Frames were queued.
+    dirty: bool,
     /// The real host on a LAN.
     host: Option<Host>,
 }
@@ -71,7 +75,7 @@ struct Port {
 #[derive(Default)]
 pub(crate) struct World {
     pace: Option<Pace>,
-    ports: Vec<Port>,
+    ports: BTreeMap<Outside, Port>,
     looked: Option<WallInstant>,
 }
 
@@ -85,23 +89,34 @@ impl Network {
     /// Joins a way outside to a device.
     pub(crate) fn join(&mut self, outside: Outside, device: Box<dyn Device>, host: Option<Host>) {
         let carrier = matches!(outside, Outside::Lan(_));
-        self.world.ports.push(Port { outside, device, carrier, host });
+        let port = Port { device, carrier, ready: true, dirty: false, host };
+        self.world.ports.insert(outside, port);
     }
 
     /// The real host on a LAN, where there is one.
     pub(crate) fn host(&self, lan: usize) -> Option<&Host> {
-        let port = self.world.ports.iter().find(|port| port.outside == Outside::Lan(lan));
-        port?.host.as_ref()
+        self.world.ports.get(&Outside::Lan(lan))?.host.as_ref()
     }
 
     /// Whether real programs or routers take part.
-    pub(crate) const fn has_outside(&self) -> bool {
+    pub(crate) fn has_outside(&self) -> bool {
         !self.world.ports.is_empty()
     }
 
-    /// What becomes readable when there are frames from outside.
-    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.world.ports.iter().map(|port| port.device.descriptor()).collect()
+    /// Waits until there is something to do: an event is due, frames come from outside, one of
+    /// `others` can be read, or `most` is over. Says which of `others` can be.
+    pub(crate) fn wait(&mut self, others: &[BorrowedFd<'_>], most: Duration) -> Vec<bool> {
+        let nap = self.nap().min(most);
+        let ports = self.world.ports.values().map(|port| port.device.descriptor());
+        let all: Vec<_> = others.iter().copied().chain(ports).collect();
+        // Where waiting fails, the next round is only sooner.
+        let mut ready = host::wait_for(&all, nap).unwrap_or_default().into_iter();
+        let of_others = ready.by_ref().take(others.len()).collect();
+        for (port, ready) in self.world.ports.values_mut().zip(ready) {
+            // What was left of a full batch waits still, whatever the kernel says.
+            port.ready |= ready;
+        }
+        of_others
     }
 
     /// Runs what is due by the wall clock, and exchanges frames with the world.
@@ -119,10 +134,10 @@ impl Network {
     }
 
     /// How long nothing is to be done.
-    pub(crate) fn nap(&self) -> Duration {
+    fn nap(&self) -> Duration {
         let Some(pace) = &self.world.pace else { return Duration::ZERO };
         let now = pace.now();
-        if now > self.now() + SLICE {
+        if now > self.now() + SLICE || self.world.ports.values().any(|port| port.ready) {
             return Duration::ZERO;
         }
         let next = self.next_at().map_or(Instant::MAX, |at| at.max(self.now()));
@@ -133,12 +148,10 @@ impl Network {
 
     /// Runs for a duration: of virtual time, or of real time where the world takes part.
     pub(crate) fn pass(&mut self, duration: Duration) {
-        if !self.has_outside() {
-            return self.run_for(duration);
-        }
-        let until = WallInstant::now() + duration;
-        while WallInstant::now() < until {
-            self.live();
+        if self.has_outside() {
+            self.live(duration);
+        } else {
+            self.run_for(duration);
         }
     }
 
@@ -149,7 +162,7 @@ impl Network {
         }
         let tracing = self.twin.start_trace(from, flow);
         while !self.twin.is_traced(&tracing) {
-            self.live();
+            self.live(GLANCE);
         }
         self.twin.finish_trace(&tracing)
     }
@@ -163,29 +176,42 @@ impl Network {
             let thread = scope.spawn(work);
             while !thread.is_finished() {
                 self.keep_pace();
-                let _ = host::wait_for(&self.descriptors(), self.nap().min(GLANCE));
+                self.wait(&[], GLANCE);
             }
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
-    /// One round of real time.
-    fn live(&mut self) {
-        self.keep_pace();
-        // Where waiting fails, the next round is only sooner.
-        let _ = host::wait_for(&self.descriptors(), self.nap());
+    /// Lets real time pass.
+    pub(crate) fn live(&mut self, duration: Duration) {
+        let until = WallInstant::now() + duration;
+        loop {
+            self.keep_pace();
+            let left = until.saturating_duration_since(WallInstant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.wait(&[], left);
+        }
     }
 
     fn take_frames(&mut self, due: Instant) {
         let Self { twin, world, .. } = self;
-        world.ports.retain_mut(|port| {
-            let outside = port.outside;
-            let mut take = |frame: &[u8]| twin.handle_outside(due, outside, frame);
+        world.ports.retain(|outside, port| {
+            if !port.ready {
+                return true;
+            }
+            let mut take = |frame: &[u8]| twin.handle_outside(due, *outside, frame);
             match port.device.receive(BATCH, &mut take) {
-                Ok(_) => true,
+                Ok(taken) => {
+                    port.ready = taken == BATCH;
+                    // What answers itself, a handshake for one, is sent by this too.
+                    port.dirty = true;
+                    true
+                }
                 Err(error) => {
                     output::note(&format!("warning: a device has failed: {error}"));
-                    twin.set_outside_carrier(outside, false);
+                    twin.set_outside_carrier(*outside, false);
                     false
                 }
             }
@@ -194,19 +220,20 @@ impl Network {
 
     fn give_frames(&mut self) {
         for (outside, frame) in self.twin.take_outside() {
-            let port = self.world.ports.iter_mut().find(|port| port.outside == outside);
-            if let Some(port) = port {
+            if let Some(port) = self.world.ports.get_mut(&outside) {
                 port.device.send(&frame);
+                port.dirty = true;
             }
         }
-        for port in &mut self.world.ports {
+        for port in self.world.ports.values_mut().filter(|port| port.dirty) {
+            port.dirty = false;
             port.device.flush();
         }
     }
 
     fn look_after_carrier(&mut self) {
         let clock = WallInstant::now();
-        for device in self.world.ports.iter_mut().map(|port| &mut port.device) {
+        for device in self.world.ports.values_mut().map(|port| &mut port.device) {
             if device.deadline().is_some_and(|at| at <= clock) {
                 device.handle_timeout(clock);
             }
@@ -215,11 +242,11 @@ impl Network {
             return;
         }
         self.world.looked = Some(clock);
-        for port in &mut self.world.ports {
+        for (outside, port) in &mut self.world.ports {
             let carrier = port.device.carrier();
             if port.carrier != carrier {
                 port.carrier = carrier;
-                self.twin.set_outside_carrier(port.outside, carrier);
+                self.twin.set_outside_carrier(*outside, carrier);
             }
         }
     }

@@ -57,6 +57,14 @@ impl Aim {
         }
     }
 
+    /// The same by ICMP echo from this address.
+    pub(crate) fn by_echo(self, source: IpAddr) -> Self {
+        let protocol = if source.is_ipv6() { ICMP_V6 } else { ICMP };
+        let destination = self.flow.destination;
+        let flow = Flow { source, destination, protocol, source_port: 0, destination_port: 0 };
+        Self { flow, ..self }
+    }
+
     /// The site where a packet came out that is not the one that was meant: the sender's virtual
     /// network has the same address.
     pub(crate) fn astray<'a>(&self, trace: &'a Trace) -> Option<&'a str> {
@@ -114,51 +122,63 @@ fn lans<'a>(plan: &'a Plan, site: &'a str) -> impl Iterator<Item = (usize, &'a A
     plan.attachments.iter().enumerate().filter(move |(_, lan)| lan.site == site)
 }
 
+/// The address of a LAN's host, of IPv6 or of IPv4, where there is one.
+pub(crate) type HostAddress<'a> = dyn Fn(usize, bool) -> Option<IpAddr> + 'a;
+
+/// Chooses LANs, addresses, protocol and port for what was asked.
+pub(crate) fn aim(plan: &Plan, probe: &Probe, host: &HostAddress<'_>) -> Result<Aim, Failure> {
+    let from = site_number(plan, &probe.from).and_then(|number| plan.sites.get(number));
+    let from = from.ok_or_else(|| {
+        unknown("site", &probe.from, plan.sites.iter().map(|site| site.code.as_str()), SITES)
+    })?;
+    let target = find_target(plan, &probe.to)?;
+    let senders = senders(plan, &from.code, probe.network.as_deref())?;
+    let (lan, to) = choose(plan, &senders, &target);
+    let sender = plan.attachments.get(lan);
+    let sender = sender.ok_or_else(|| Failure::network("the site has no LAN"))?;
+    let v6 = probe.v6 || matches!(target, Target::Address(IpAddr::V6(_)));
+    let receiver = to.and_then(|number| plan.attachments.get(number));
+    let no_address = |site: &str| {
+        let family = if v6 { "IPv6" } else { "IPv4" };
+        Failure::network(format!("`{site}` has no {family} address"))
+    };
+    let source = host(lan, v6).ok_or_else(|| no_address(&from.code))?;
+    let destination = match target {
+        Target::Application(application) => {
+            application.addresses.iter().copied().find(|address| address.is_ipv6() == v6)
+        }
+        Target::Site(_) => to.and_then(|number| host(number, v6)),
+        Target::Address(address) => (address.is_ipv6() == v6).then_some(address),
+    };
+    let destination = destination.ok_or_else(|| no_address(&probe.to))?;
+    if to == Some(lan) {
+        return Err(Failure::input(format!("`{}` is on the same LAN", probe.to))
+            .hint("what is on one LAN is reached without the network"));
+    }
+    let (protocol, destination_port) = service(probe.port, &target, v6);
+    let source_port = if destination_port == 0 { 0 } else { SOURCE_PORT };
+    let application = match target {
+        Target::Application(application) => Some(application.name.clone()),
+        Target::Site(_) | Target::Address(_) => None,
+    };
+    Ok(Aim {
+        lan,
+        flow: Flow { source, destination, protocol, source_port, destination_port },
+        from: Place::of(sender),
+        to: receiver.map(Place::of),
+        application,
+    })
+}
+
 impl Network {
     /// Chooses LANs, addresses, protocol and port for what was asked.
     pub(crate) fn aim(&self, probe: &Probe) -> Result<Aim, Failure> {
-        let plan = self.plan();
-        let from = site_number(plan, &probe.from).and_then(|number| plan.sites.get(number));
-        let from = from.ok_or_else(|| {
-            unknown("site", &probe.from, plan.sites.iter().map(|site| site.code.as_str()), SITES)
-        })?;
-        let target = find_target(plan, &probe.to)?;
-        let senders = senders(plan, &from.code, probe.network.as_deref())?;
-        let (lan, to) = choose(plan, &senders, &target);
-        let sender = plan.attachments.get(lan);
-        let sender = sender.ok_or_else(|| Failure::network("the site has no LAN"))?;
-        let v6 = probe.v6 || matches!(target, Target::Address(IpAddr::V6(_)));
-        let receiver = to.and_then(|number| plan.attachments.get(number));
-        let no_address = |site: &str| {
-            let family = if v6 { "IPv6" } else { "IPv4" };
-            Failure::network(format!("`{site}` has no {family} address"))
-        };
-        let source = self.twin.host(lan, v6).ok_or_else(|| no_address(&from.code))?;
-        let destination = match target {
-            Target::Application(application) => {
-                application.addresses.iter().copied().find(|address| address.is_ipv6() == v6)
-            }
-            Target::Site(_) => to.and_then(|number| self.twin.host(number, v6)),
-            Target::Address(address) => (address.is_ipv6() == v6).then_some(address),
-        };
-        let destination = destination.ok_or_else(|| no_address(&probe.to))?;
-        if to == Some(lan) {
-            return Err(Failure::input(format!("`{}` is on the same LAN", probe.to))
-                .hint("what is on one LAN is reached without the network"));
-        }
-        let (protocol, destination_port) = service(probe.port, &target, v6);
-        let source_port = if destination_port == 0 { 0 } else { SOURCE_PORT };
-        let application = match target {
-            Target::Application(application) => Some(application.name.clone()),
-            Target::Site(_) | Target::Address(_) => None,
-        };
-        Ok(Aim {
-            lan,
-            flow: Flow { source, destination, protocol, source_port, destination_port },
-            from: Place::of(sender),
-            to: receiver.map(Place::of),
-            application,
-        })
+        aim(self.plan(), probe, &|lan, v6| self.host_address(lan, v6))
+    }
+
+    /// The address of a simulated host of a LAN.
+    pub(crate) fn host_address(&self, lan: usize, v6: bool) -> Option<IpAddr> {
+        self.twin.host(lan, v6)
     }
 
     /// Which of the two sites is cut off, and how.

@@ -1,0 +1,36 @@
+//! Live: `weald router` on real interfaces beside other people's routers.
+//!
+//! Every test has network namespaces, folders and programs of its own, so that all of them may run
+//! at once; all of it goes when the test ends, however it ends. They need root and a few packages
+//! of Debian, and say which one is missing instead of passing without it. So they are not among
+//! the tests that run by themselves; they are asked for by name:
+//!
+//! ```text
+//! cargo nextest run --release -p weald --test live
+//! cargo test --release -p weald --test live
+//! ```
+//!
+//! [`net`] makes namespaces and links, [`daemon`] runs our router, [`frr`] FRR, [`plan`] has
+//! configurations of core routers. `WEALD_LIVE_CAPTURE=DIR` keeps what [`capture`] sees.
+
+#![expect(clippy::print_stdout, reason = "figures are a part of the result")]
+#![expect(clippy::result_large_err, reason = "what was seen last is shown once")]
+
+mod bfd;
+mod bgp_frr;
+mod borders;
+mod capture;
+mod daemon;
+mod frr;
+mod hosts;
+mod isis;
+mod lab;
+mod net;
+mod plan;
+mod programs;
+mod scene;
+mod servers;
+mod tables;
+mod vpn;
+mod wait;
+mod workload;
