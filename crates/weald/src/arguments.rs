@@ -199,8 +199,8 @@ pub(crate) struct Up {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) socket: Socket,
-    /// Give a site's LAN to this machine: to `weald shell SITE`, or to a TAP
-    #[arg(long, value_name = "SITE[:VN][=TAP]", conflicts_with = "once")]
+    /// Give a LAN, as SITE or SITE:VN, to `weald shell`, or with =TAP to a TAP
+    #[arg(long, value_name = "LAN", conflicts_with = "once")]
     pub(crate) attach: Vec<Attach>,
     /// Print the result and exit: 0 only where every promise is kept
     #[arg(long)]
@@ -259,8 +259,8 @@ pub(crate) struct Router {
     /// Become this user once the ports are open
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
-    /// Offer figures for Prometheus here
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Offer figures for Prometheus at this address and port
+    #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
     /// How lines of the log look
     #[arg(long, value_enum, default_value = "text")]
@@ -274,7 +274,7 @@ pub(crate) struct Lab {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) socket: Socket,
-    /// Give this site's router a process of its own [default: every site of a small region's]
+    /// Give this site's router a process of its own [default: all, if few]
     #[arg(long, value_name = "SITE")]
     pub(crate) site: Vec<String>,
     /// Start it, say how it came up, and stop
