@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use crate::workspace::{Workspace, run as run_command};
-use crate::{licences, live, search, smoke, standards, tidy};
+use crate::{licences, search, smoke, standards, tidy};
 
 /// How many seeds are a smoke share: enough to see that the search works, not a search.
 const SEARCH_SEEDS: u64 = 3;
@@ -24,8 +24,6 @@ enum Action {
         without: Option<&'static [&'static str]>,
     },
     Own(fn(&Workspace) -> anyhow::Result<()>),
-    /// One of our own that only root can run.
-    Root(fn(&Workspace) -> anyhow::Result<()>),
 }
 
 struct Step {
@@ -38,7 +36,7 @@ const fn step(name: &'static str, action: Action) -> Step {
     Step { name, action, environment: &[] }
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 13] = [
     step("format", Action::Cargo(&["fmt", "--all", "--check"])),
     step("fuzz format", Action::Cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])),
     step("tidy", Action::Own(tidy::run)),
@@ -101,7 +99,6 @@ const STEPS: [Step; 14] = [
     },
     step("network", Action::Own(smoke::run)),
     step("search", Action::Own(|workspace| search::run(workspace, SEARCH_SEEDS, 0))),
-    step("live", Action::Root(live::run)),
 ];
 
 /// How a step ended.
@@ -142,9 +139,6 @@ pub(crate) fn run(workspace: &Workspace, keep_going: bool) -> anyhow::Result<()>
 fn perform(workspace: &Workspace, step: &Step) -> anyhow::Result<bool> {
     let arguments = match step.action {
         Action::Own(function) => return function(workspace).map(|()| true),
-        Action::Root(function) => {
-            return if live::is_root() { function(workspace).map(|()| true) } else { Ok(false) };
-        }
         Action::Cargo(arguments) => arguments,
         Action::Optional { subcommand, with, without } => {
             match (workspace.has_cargo(subcommand), without) {
@@ -165,7 +159,7 @@ fn summary(results: &[(&str, Duration, Verdict)]) -> String {
     for (name, taken, verdict) in results {
         let outcome = match verdict {
             Verdict::Passed => "passed",
-            Verdict::Skipped => "skipped: not installed, or not root",
+            Verdict::Skipped => "skipped: not installed",
             Verdict::Failed(why) => &format!("FAILED: {why}"),
         };
         text.push_str(&format!("{name:14} {:7.1} s  {outcome}\n", taken.as_secs_f64()));
@@ -194,7 +188,7 @@ mod tests {
         ];
         let text = "\
 format             1.2 s  passed
-deny               0.0 s  skipped: not installed, or not root
+deny               0.0 s  skipped: not installed
 tidy               2.0 s  FAILED: 3 problems
 ";
         assert_eq!(summary(&results), text);
