@@ -13,7 +13,7 @@
 //! reflected is asked for with the default membership.
 //!
 //! Standards: RFC 4684 §3.2 (distribution, originator towards clients), §4 (NLRI), §6 (End-of-RIB
-//! before VPN routes, bounded by [`END_OF_RIB_WAIT`] and [`UNMARKED_WAIT`]).
+//! before VPN routes, bounded by [`END_OF_RIB_WAIT`]).
 //! Not implemented: RFC 4684 §3.1 across ASes, except to and from a site where configured.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,11 +32,6 @@ use crate::tables::Tables;
 /// How long a neighbour may take to say all it wants before it is sent routes anyway: RFC 4684 §6
 /// wants a bound and suggests this order of magnitude.
 pub const END_OF_RIB_WAIT: Duration = Duration::from_secs(60);
-
-/// How long an internal neighbour may take that does not speak of restarts. RFC 4684 §6 wants
-/// End-of-RIB of it all the same, but not everybody knows the marker without them. What it asks for
-/// comes in one go; what it asks for later is sent then.
-pub const UNMARKED_WAIT: Duration = Duration::from_secs(2);
 
 /// The most memberships of one neighbour: more than a region has virtual networks.
 pub const MEMBERSHIPS_MAX: usize = 100_000;

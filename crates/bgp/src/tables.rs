@@ -22,7 +22,7 @@ use crate::decision::{self, Candidate, Nearness};
 use crate::error::{AttributeFault, Verdict};
 use crate::instance::Output;
 use crate::labels::LabelTable;
-use crate::membership::{END_OF_RIB_WAIT, UNMARKED_WAIT};
+use crate::membership::END_OF_RIB_WAIT;
 use crate::neighbour::{Link, Neighbour, without};
 use crate::next_hop::NextHops;
 use crate::nlri::{Nlri, Routes, VpnNlri};
@@ -75,15 +75,13 @@ impl Tables {
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
         neighbour.link = Some(link);
         neighbour.ends_awaited = link.families;
-        if !neighbour.is_uplink() && link.graceful_restart.is_none() {
+        if neighbour.is_customer() && link.graceful_restart.is_none() {
             // RFC 4724 §2 makes End-of-RIB nobody's duty who does not speak of restarts.
             neighbour.ends_awaited = FamilySet::EMPTY;
         }
         neighbour.out = AdjOut::established(link.families, neighbour.is_customer());
         if link.families.contains(Family::RouteTargetConstrain) {
-            let is_marked = neighbour.ends_awaited.contains(Family::RouteTargetConstrain);
-            let wait = if is_marked { END_OF_RIB_WAIT } else { UNMARKED_WAIT };
-            neighbour.out.waits_for_memberships = Some(now + wait);
+            neighbour.out.waits_for_memberships = Some(now + END_OF_RIB_WAIT);
         }
         let address = neighbour.config.address;
         if neighbour.is_uplink() {
