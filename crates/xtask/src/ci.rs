@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use crate::workspace::{Workspace, run as run_command};
-use crate::{licences, search, smoke, standards, tidy};
+use crate::{licences, live, search, smoke, standards, tidy};
 
 /// How many seeds are a smoke share: enough to see that the search works, not a search.
 const SEARCH_SEEDS: u64 = 3;
@@ -24,6 +24,8 @@ enum Action {
         without: Option<&'static [&'static str]>,
     },
     Own(fn(&Workspace) -> anyhow::Result<()>),
+    /// One of our own that makes network namespaces, which only root can.
+    Network(fn(&Workspace) -> anyhow::Result<()>),
 }
 
 struct Step {
@@ -36,7 +38,7 @@ const fn step(name: &'static str, action: Action) -> Step {
     Step { name, action, environment: &[] }
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 15] = [
     step("format", Action::Cargo(&["fmt", "--all", "--check"])),
     step("fuzz format", Action::Cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])),
     step("tidy", Action::Own(tidy::run)),
@@ -73,6 +75,11 @@ const STEPS: [Step; 13] = [
         "clippy",
         Action::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ),
+    // A target that is run only by name is not one of all targets.
+    step(
+        "clippy live",
+        Action::Cargo(&["clippy", "--package", "weald", "--test", "live", "--", "-D", "warnings"]),
+    ),
     step(
         "tests",
         Action::Optional {
@@ -99,6 +106,7 @@ const STEPS: [Step; 13] = [
     },
     step("network", Action::Own(smoke::run)),
     step("search", Action::Own(|workspace| search::run(workspace, SEARCH_SEEDS, 0))),
+    step("live", Action::Network(live::run)),
 ];
 
 /// How a step ended.
@@ -139,6 +147,13 @@ pub(crate) fn run(workspace: &Workspace, keep_going: bool) -> anyhow::Result<()>
 fn perform(workspace: &Workspace, step: &Step) -> anyhow::Result<bool> {
     let arguments = match step.action {
         Action::Own(function) => return function(workspace).map(|()| true),
+        Action::Network(function) => {
+            return if live::is_possible() {
+                function(workspace).map(|()| true)
+            } else {
+                Ok(false)
+            };
+        }
         Action::Cargo(arguments) => arguments,
         Action::Optional { subcommand, with, without } => {
             match (workspace.has_cargo(subcommand), without) {
@@ -159,7 +174,7 @@ fn summary(results: &[(&str, Duration, Verdict)]) -> String {
     for (name, taken, verdict) in results {
         let outcome = match verdict {
             Verdict::Passed => "passed",
-            Verdict::Skipped => "skipped: not installed",
+            Verdict::Skipped => "skipped: not installed, or not root",
             Verdict::Failed(why) => &format!("FAILED: {why}"),
         };
         text.push_str(&format!("{name:14} {:7.1} s  {outcome}\n", taken.as_secs_f64()));
@@ -188,7 +203,7 @@ mod tests {
         ];
         let text = "\
 format             1.2 s  passed
-deny               0.0 s  skipped: not installed
+deny               0.0 s  skipped: not installed, or not root
 tidy               2.0 s  FAILED: 3 problems
 ";
         assert_eq!(summary(&results), text);
