@@ -13,6 +13,10 @@
 //! - Its next hops are addresses in the VRF, where they may mean something else than outside. They
 //!   count as reachable while the session lives, or while its routes outlive it.
 //!
+//! Many routers, FRR for one, say everything that they are told back to whom they have it from. Such
+//! an echo, with the own AS in its path, is refused without being kept, and counts against no limit:
+//! else the size of the region would end its session.
+//!
 //! It is told the VRF's own prefixes and the best route to every other, as a border router of the
 //! region tells another AS: next hop self, the own AS in front, nothing of what is the region's
 //! business. It is not told what it announced itself, here or at another attachment.
@@ -127,6 +131,15 @@ impl Tables {
     ) -> Result<(), RejectReason> {
         let key = VpnPrefix::plain(prefix);
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return Ok(()) };
+        if announced.verdict == Err(RejectReason::AsLoop) {
+            neighbour.counters.announcements_received += 1;
+            // Counted and not told: such a neighbour is no trouble.
+            *neighbour.counters.rejected.entry(RejectReason::AsLoop).or_default() += 1;
+            if neighbour.received.contains(&key) {
+                self.forget(now, id, key);
+            }
+            return Ok(());
+        }
         if let Err(reason) = neighbour.note_announcement(now, key) {
             self.count_rejected(now, id, Some(key), reason);
             return Err(reason);

@@ -12,6 +12,12 @@
 //! An internal neighbour that does not speak this family wants everything; what it would be
 //! reflected is asked for with the default membership.
 //!
+//! Routes wait for the End-of-RIB of memberships, so that ours behind them means that all is said.
+//! RFC 4684 §6 leaves it to us whether to wait at all. An internal neighbour that does not speak of
+//! restarts is not waited for: some, GoBGP for one, then send no such marker though that section
+//! wants it regardless, and none has a use for ours. It gets what it asks for as it asks, and
+//! nothing else.
+//!
 //! Standards: RFC 4684 §3.2 (distribution, originator towards clients), §4 (NLRI), §6 (End-of-RIB
 //! before VPN routes, bounded by [`END_OF_RIB_WAIT`]).
 //! Not implemented: RFC 4684 §3.1 across ASes, except to and from a site where configured.

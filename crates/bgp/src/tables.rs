@@ -52,7 +52,7 @@ pub(crate) struct Tables {
 pub(crate) struct Announced<'a> {
     pub(crate) next_hop: IpAddr,
     pub(crate) attributes: &'a Arc<PathAttributes>,
-    verdict: Result<(), RejectReason>,
+    pub(crate) verdict: Result<(), RejectReason>,
 }
 
 impl Tables {
@@ -75,12 +75,13 @@ impl Tables {
         let Some(neighbour) = self.neighbours.get_mut(&id) else { return };
         neighbour.link = Some(link);
         neighbour.ends_awaited = link.families;
-        if neighbour.is_customer() && link.graceful_restart.is_none() {
-            // RFC 4724 §2 makes End-of-RIB nobody's duty who does not speak of restarts.
+        if !neighbour.is_uplink() && link.graceful_restart.is_none() {
+            // RFC 4724 §2 makes End-of-RIB nobody's duty who does not speak of restarts; nor does
+            // such a neighbour draw conclusions from ours.
             neighbour.ends_awaited = FamilySet::EMPTY;
         }
         neighbour.out = AdjOut::established(link.families, neighbour.is_customer());
-        if link.families.contains(Family::RouteTargetConstrain) {
+        if neighbour.ends_awaited.contains(Family::RouteTargetConstrain) {
             neighbour.out.waits_for_memberships = Some(now + END_OF_RIB_WAIT);
         }
         let address = neighbour.config.address;

@@ -37,13 +37,15 @@ fn exporting(kind: NeighbourKind, peer_as: AsNumber) -> Config {
     config
 }
 
-fn internal() -> Rogue {
-    Rogue::of_as(REGION, exporting(NeighbourKind::Internal { client: true }, REGION))
+/// An internal neighbour, which speaks of restarts or does not.
+fn internal(restarts: bool) -> Rogue {
+    let config = exporting(NeighbourKind::Internal { client: true }, REGION);
+    Rogue::that_restarts(restarts, REGION, config)
 }
 
 #[test]
 fn routes_wait_until_the_neighbour_has_said_what_it_wants() {
-    let mut rogue = internal();
+    let mut rogue = internal(true);
     rogue.ask(Membership::new(REGION, target(7)), REGION);
     rogue.run(Duration::from_secs(10));
     assert_eq!(rogue.sent(), 0);
@@ -53,22 +55,33 @@ fn routes_wait_until_the_neighbour_has_said_what_it_wants() {
 
 #[test]
 fn a_neighbour_that_never_ends_its_memberships_is_served_after_a_bounded_wait() {
-    let mut rogue = internal();
+    let mut rogue = internal(true);
     rogue.ask(Membership::new(REGION, target(7)), REGION);
     rogue.run(END_OF_RIB_WAIT);
     assert_eq!(rogue.sent(), 1);
 }
 
 #[test]
+fn a_neighbour_that_does_not_speak_of_restarts_gets_what_it_asks_for_as_it_asks() {
+    let mut rogue = internal(false);
+    rogue.run(Duration::from_secs(10));
+    assert_eq!(rogue.sent(), 0);
+    for (network, sent) in [(7, 1), (8, 2)] {
+        rogue.ask(Membership::new(REGION, target(network)), REGION);
+        assert_eq!(rogue.sent(), sent);
+    }
+}
+
+#[test]
 fn prefixes_of_targets_and_the_default_are_understood() {
-    let mut rogue = internal();
+    let mut rogue = internal(true);
     rogue.end_of_rib(RTC);
     assert_eq!(rogue.sent(), 0);
     // All but the last four bits of 65000:7 and 65000:8 are equal.
     let wide = Membership::with_prefix(REGION, target(7).0, 92).unwrap();
     rogue.ask(wide, REGION);
     assert_eq!(rogue.sent(), 2);
-    let mut rogue = internal();
+    let mut rogue = internal(true);
     rogue.end_of_rib(RTC);
     rogue.ask(Membership::DEFAULT, REGION);
     assert_eq!(rogue.sent(), 2);

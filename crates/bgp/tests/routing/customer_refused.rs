@@ -37,7 +37,8 @@ fn refused(text: &str, attributes: &PathAttributes, next_hop: IpAddr, reason: Re
         matches!(output, Output::Rejected { reason: told, key, .. }
             if *told == reason && (key.is_none() || *key == Some(VpnPrefix::plain(prefix(text)))))
     });
-    assert!(told, "{reason}");
+    // Echoes are ordinary: nobody is told.
+    assert_eq!(told, reason != RejectReason::AsLoop, "{reason}");
 }
 
 fn v6(text: &str) -> IpAddr {
@@ -152,6 +153,26 @@ fn too_many_routes_end_the_session_and_nothing_of_it_stays() {
     assert!(scripted.is_up(OTHER_CE) && scripted.is_up(SITE));
     let until = scripted.core.neighbour(id(CE)).unwrap().kept_out_until.unwrap();
     assert!(until.since(scripted.now) > PENALTY_FIRST - Duration::from_secs(1));
+}
+
+#[test]
+fn echoes_of_what_it_was_told_count_against_no_limit_and_end_what_was_there() {
+    let mut few = config();
+    filter_of(&mut few, CE).max_routes = 2;
+    let mut scripted = Scripted::new(few);
+    scripted.announce(CE, &ACCEPTED[..2]);
+    let echo = heard_from(CE, &[REGION.0]);
+    for number in 0..200 {
+        let text = format!("10.99.{number}.0/24");
+        scripted.send(CE, &plain_update(&[&text], &echo, address(CE)));
+    }
+    assert!(scripted.is_up(CE));
+    assert_eq!(scripted.rejected(CE, RejectReason::AsLoop), 200);
+    assert!(scripted.way(ACCEPTED[1]).is_some());
+    scripted.send(CE, &plain_update(&[ACCEPTED[1]], &echo, address(CE)));
+    scripted.assert_forgotten(ACCEPTED[1]);
+    scripted.announce(CE, &ACCEPTED[1..2]);
+    assert!(scripted.is_up(CE) && scripted.way(ACCEPTED[1]).is_some());
 }
 
 #[test]

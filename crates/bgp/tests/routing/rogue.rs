@@ -74,6 +74,15 @@ impl Rogue {
 
     /// Speaks whatever families the core router speaks.
     pub(crate) fn of_as(local_as: AsNumber, config: Config) -> Self {
+        Self::that_restarts(false, local_as, config)
+    }
+
+    /// The same, and may speak of restarts.
+    pub(crate) fn that_restarts(
+        graceful_restart: bool,
+        local_as: AsNumber,
+        config: Config,
+    ) -> Self {
         let settings = session::Config {
             local_as,
             peer_as: REGION,
@@ -82,7 +91,7 @@ impl Rogue {
             connect_retry: Duration::from_secs(5),
             families: config.neighbours[0].families.clone(),
             passive: false,
-            graceful_restart: false,
+            graceful_restart,
         };
         let now = Instant::ZERO;
         let mut rogue = Self {

@@ -88,7 +88,7 @@ fn ours() -> RouterConfig {
 }
 
 /// What FRR says of a prefix in a table, `ipv4 vpn` or `vrf cust ipv4 unicast`: its best path.
-fn best(frr: &Frr, table: &str, prefix: &str) -> Result<Value, Value> {
+pub(crate) fn best(frr: &Frr, table: &str, prefix: &str) -> Result<Value, Value> {
     let answer = frr.json(&format!("show bgp {table} {prefix} json"));
     let routes = answer.as_object().into_iter().flat_map(|object| object.values());
     let paths = [&answer].into_iter().chain(routes).filter_map(|route| route.get("paths"));
@@ -98,7 +98,7 @@ fn best(frr: &Frr, table: &str, prefix: &str) -> Result<Value, Value> {
 }
 
 /// The next hop, label and route targets that FRR says a VPN route of ours has.
-fn seen(path: &Value) -> (IpAddr, u32, String) {
+pub(crate) fn seen(path: &Value) -> (IpAddr, u32, String) {
     let hop = path["nexthops"][0]["ip"].as_str().and_then(|hop| hop.parse::<IpAddr>().ok());
     let label = path["remoteLabel"].as_u64().and_then(|label| u32::try_from(label).ok());
     let targets = path["extendedCommunity"]["string"].as_str().unwrap_or_default();
@@ -106,7 +106,7 @@ fn seen(path: &Value) -> (IpAddr, u32, String) {
 }
 
 /// A number that FRR has about its neighbour, our router 1.
-fn about_us(frr: &Frr, pointer: &str) -> Value {
+pub(crate) fn about_us(frr: &Frr, pointer: &str) -> Value {
     let answer = frr.json("show bgp neighbors 10.255.0.1 json");
     answer["10.255.0.1"].pointer(pointer).cloned().unwrap_or_default()
 }
@@ -202,13 +202,13 @@ fn vpn_routes_of_both_families_pass_both_ways_and_follow_every_change() {
 }
 
 /// Gives a router a changed configuration.
-fn put_in_force(daemon: &Daemon, config: &mut RouterConfig) {
+pub(crate) fn put_in_force(daemon: &Daemon, config: &mut RouterConfig) {
     config.generation += 1;
     daemon.reconfigure(config);
 }
 
 /// A host on the LAN of a VRF of a router's.
-fn add_host(net: &Net, router: &str, number: u8) -> String {
+pub(crate) fn add_host(net: &Net, router: &str, number: u8) -> String {
     let host = format!("host-{number}");
     net.link((router, &format!("lan-{number}")), (&host, "eth0"));
     for (own, all, gateway) in [
@@ -222,7 +222,7 @@ fn add_host(net: &Net, router: &str, number: u8) -> String {
 }
 
 /// Whether an answer comes to one of three pings.
-fn answers(net: &Net, from: &str, to: &str) -> bool {
+pub(crate) fn answers(net: &Net, from: &str, to: &str) -> bool {
     let mut command = net.command(from, "ping");
     let output = command.args(["-c", "3", "-i", "0.2", "-W", "1", "-w", "2", to]).output();
     output.expect("ping runs").status.success()

@@ -119,6 +119,14 @@ impl Frr {
         wait_for(&format!("{daemon} of {}", self.name), START, ready);
     }
 
+    /// Starts one of its daemons that has died once more, as a system does: with its configuration
+    /// there from the beginning.
+    pub(crate) fn run_again(&mut self, daemon: &str, config: &str) {
+        let file = self.folder.path().join("again.conf");
+        fs::write(&file, config).expect("a file");
+        self.run(daemon, &format!("-f {}", file.display()));
+    }
+
     /// Ends one of its daemons as a fault does: from one moment to the next.
     pub(crate) fn kill(&mut self, daemon: &str) {
         self.shell(&format!("kill -KILL ${daemon}"));

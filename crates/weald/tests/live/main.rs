@@ -18,10 +18,16 @@
 
 mod bfd;
 mod bgp_frr;
+mod bgp_gobgp;
+mod bgp_reflect;
+mod bgp_restart;
+mod bird;
 mod borders;
 mod capture;
+mod customer;
 mod daemon;
 mod frr;
+mod gobgp;
 mod hosts;
 mod isis;
 mod lab;
