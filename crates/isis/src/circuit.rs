@@ -15,6 +15,7 @@ use base::{Duration, Instant};
 use crate::adjacency::Adjacency;
 use crate::config::Circuit;
 use crate::error::NotUpReason;
+use crate::pending::Pending;
 use crate::snp::{LspEntry, LspId};
 use crate::tlv::AdjacencyState;
 
@@ -45,13 +46,6 @@ pub(crate) enum Bfd {
     Down { hold_back_until: Instant },
 }
 
-/// A link-state PDU that the neighbour is still to get.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pending {
-    pub(crate) at: Instant,
-    pub(crate) sent: bool,
-}
-
 /// A circuit at work.
 #[derive(Debug, Clone)]
 pub(crate) struct ActiveCircuit {
@@ -64,7 +58,7 @@ pub(crate) struct ActiveCircuit {
     pub(crate) hello_at: Option<Instant>,
     pub(crate) csnp_at: Option<Instant>,
     pub(crate) psnp_at: Option<Instant>,
-    pub(crate) srm: BTreeMap<LspId, Pending>,
+    pub(crate) srm: Pending,
     pub(crate) ssn: BTreeMap<LspId, LspEntry>,
 }
 
@@ -80,7 +74,7 @@ impl ActiveCircuit {
             hello_at: None,
             csnp_at: None,
             psnp_at: None,
-            srm: BTreeMap::new(),
+            srm: Pending::new(),
             ssn: BTreeMap::new(),
         }
     }
@@ -129,7 +123,7 @@ impl ActiveCircuit {
     /// Sets SRM: the PDU is sent at `at`, and not later than it would have been.
     pub(crate) fn send_at(&mut self, id: LspId, at: Instant) {
         if self.is_up() {
-            self.srm.insert(id, Pending { at, sent: false });
+            self.srm.set(id, at, false);
         }
     }
 
@@ -137,10 +131,5 @@ impl ActiveCircuit {
     pub(crate) fn report(&mut self, now: Instant, entry: LspEntry) {
         self.ssn.insert(entry.id, entry);
         self.psnp_at = self.psnp_at.or(Some(now + PSNP_DELAY));
-    }
-
-    /// When a PDU is next due to be sent.
-    pub(crate) fn srm_at(&self) -> Option<Instant> {
-        self.srm.values().map(|pending| pending.at).min()
     }
 }

@@ -7,7 +7,7 @@
 //! Standards: ISO 10589 §7.3.16.4 (ageing, `ZeroAgeLifetime`), §7.3.14.
 //! Not implemented: RFC 7987 (guard against corrupted lifetimes).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Duration, Instant};
 
@@ -86,7 +86,8 @@ impl Entry {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Database {
     entries: BTreeMap<LspId, Entry>,
-    next_end: Option<Instant>,
+    /// When each expires or is forgotten.
+    ends: BTreeSet<(Instant, LspId)>,
 }
 
 impl Database {
@@ -120,14 +121,16 @@ impl Database {
             Some(old) => same_contents(old),
             None => entry.purged,
         };
+        self.remove(id);
+        self.ends.insert((entry.until, id));
         self.entries.insert(id, entry);
-        self.find_next_end();
         !unchanged
     }
 
     pub(crate) fn remove(&mut self, id: LspId) {
-        self.entries.remove(&id);
-        self.find_next_end();
+        if let Some(old) = self.entries.remove(&id) {
+            self.ends.remove(&(old.until, id));
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -135,21 +138,17 @@ impl Database {
     }
 
     /// When the next entry expires or is forgotten.
-    pub(crate) const fn next_end(&self) -> Option<Instant> {
-        self.next_end
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        self.ends.first().map(|(at, _)| *at)
     }
 
     /// The entries that have expired or are to be forgotten.
     pub(crate) fn ended(&self, now: Instant) -> Vec<(LspId, bool)> {
-        if self.next_end.is_none_or(|at| at > now) {
-            return Vec::new();
-        }
-        let ended = self.entries.values().filter(|entry| entry.until <= now);
-        ended.map(|entry| (entry.lsp.id, entry.purged)).collect()
-    }
-
-    fn find_next_end(&mut self) {
-        self.next_end = self.entries.values().map(|entry| entry.until).min();
+        let ended = self.ends.iter().take_while(|(at, _)| *at <= now);
+        let mut ended: Vec<LspId> = ended.map(|(_, id)| *id).collect();
+        ended.sort_unstable();
+        let entry = |id| self.entries.get(&id).map(|entry| (id, entry.purged));
+        ended.into_iter().filter_map(entry).collect()
     }
 }
 

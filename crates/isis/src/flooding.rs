@@ -11,7 +11,7 @@ use base::{Instant, PortId};
 
 use crate::authentication;
 use crate::checksum;
-use crate::circuit::{BURST_INTERVAL, BURST_LEN, CSNP_INTERVAL, Pending, RETRANSMIT_INTERVAL};
+use crate::circuit::{BURST_INTERVAL, BURST_LEN, CSNP_INTERVAL, RETRANSMIT_INTERVAL};
 use crate::codepoints as cp;
 use crate::database::{Entry, LSPS_MAX};
 use crate::error::RejectReason;
@@ -85,7 +85,7 @@ impl Instance {
         for (port, circuit) in &mut self.circuits {
             circuit.ssn.remove(&id);
             if Some(*port) == from {
-                circuit.srm.remove(&id);
+                circuit.srm.remove(id);
                 circuit.report(now, summary);
             } else {
                 circuit.send_at(id, now);
@@ -95,7 +95,7 @@ impl Instance {
 
     fn acknowledge(&mut self, now: Instant, port: PortId, lsp: &Lsp) {
         let Some(circuit) = self.circuits.get_mut(&port) else { return };
-        circuit.srm.remove(&lsp.id);
+        circuit.srm.remove(lsp.id);
         let Lsp { lifetime, id, sequence, checksum, .. } = *lsp;
         circuit.report(now, LspEntry { lifetime, id, sequence, checksum });
     }
@@ -124,7 +124,7 @@ impl Instance {
         let missing: Vec<LspId> = missing.map(|entry| entry.lsp.id).collect();
         if let Some(circuit) = self.circuits.get_mut(&port) {
             for id in missing {
-                circuit.srm.entry(id).or_insert(Pending { at: now, sent: false });
+                circuit.srm.set_if_absent(id, now);
             }
         }
         Ok(())
@@ -165,15 +165,15 @@ impl Instance {
             let Some(circuit) = self.circuits.get_mut(&port) else { return };
             match comparison {
                 Comparison::Same => {
-                    circuit.srm.remove(&entry.id);
+                    circuit.srm.remove(entry.id);
                 }
                 Comparison::Older => {
                     circuit.ssn.remove(&entry.id);
                     // What is already on its way is left to retransmission.
-                    circuit.srm.entry(entry.id).or_insert(Pending { at: now, sent: false });
+                    circuit.srm.set_if_absent(entry.id, now);
                 }
                 Comparison::Newer => {
-                    circuit.srm.remove(&entry.id);
+                    circuit.srm.remove(entry.id);
                     circuit.report(now, summary);
                 }
                 Comparison::Conflict if own => self.exceed(now, entry.id, entry.sequence),
@@ -213,7 +213,7 @@ impl Instance {
             if purged {
                 self.database.remove(id);
                 for circuit in self.circuits.values_mut() {
-                    circuit.srm.remove(&id);
+                    circuit.srm.remove(id);
                 }
             } else {
                 let sequence = self.database.get(id).map_or(0, |entry| entry.lsp.sequence);
@@ -245,28 +245,18 @@ impl Instance {
     /// Sends the link-state PDUs that are due on every circuit.
     pub(crate) fn flush(&mut self, now: Instant) {
         for (port, circuit) in &mut self.circuits {
-            if circuit.srm.is_empty() {
-                continue;
+            for (id, sent) in circuit.srm.take_due(now) {
+                let Some(entry) = self.database.get(id) else { continue };
+                if entry.len() > circuit.pdu_len_max() {
+                    self.counters.lsps_too_large += 1;
+                    continue;
+                }
+                self.counters.sent.lsps += 1;
+                self.counters.lsps_retransmitted += u64::from(sent);
+                self.outputs.push_back(Output::Pdu { port: *port, bytes: entry.wire(now) });
+                let again = now + self.rng.jitter(RETRANSMIT_INTERVAL, JITTER_PERCENT);
+                circuit.srm.set(id, again, true);
             }
-            let len_max = circuit.pdu_len_max();
-            let database = &self.database;
-            let (counters, outputs, rng) = (&mut self.counters, &mut self.outputs, &mut self.rng);
-            circuit.srm.retain(|id, pending| {
-                if pending.at > now {
-                    return true;
-                }
-                let Some(entry) = database.get(*id) else { return false };
-                if entry.len() > len_max {
-                    counters.lsps_too_large += 1;
-                    return false;
-                }
-                counters.sent.lsps += 1;
-                counters.lsps_retransmitted += u64::from(pending.sent);
-                outputs.push_back(Output::Pdu { port: *port, bytes: entry.wire(now) });
-                let again = now + rng.jitter(RETRANSMIT_INTERVAL, JITTER_PERCENT);
-                *pending = Pending { at: again, sent: true };
-                true
-            });
         }
     }
 

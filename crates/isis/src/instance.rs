@@ -268,7 +268,7 @@ impl Instance {
             next = Deadline::earlier(next, deadline(circuit.hello_at, "isis hello"));
             next = Deadline::earlier(next, deadline(circuit.psnp_at, "isis acknowledgement"));
             next = Deadline::earlier(next, deadline(circuit.csnp_at, "isis database comparison"));
-            next = Deadline::earlier(next, deadline(circuit.srm_at(), "isis flooding"));
+            next = Deadline::earlier(next, deadline(circuit.srm.next(), "isis flooding"));
         }
         next
     }

@@ -33,6 +33,7 @@ mod lsp;
 mod neighbour;
 mod origination;
 mod pdu;
+mod pending;
 mod reachability;
 mod reader;
 mod route;
