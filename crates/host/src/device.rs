@@ -13,7 +13,9 @@ pub trait Device {
     /// Becomes readable when frames wait.
     fn descriptor(&self) -> BorrowedFd<'_>;
 
-    /// Hands over frames that wait, at most `budget` of them, and says how many there were.
+    /// Hands over frames that wait, at most `budget` of them, and says how many it has taken: those
+    /// that it refused count too, because they cost as much. Fewer than `budget` means that no
+    /// more wait.
     ///
     /// # Errors
     /// What the kernel says; the device is to be closed then.
@@ -27,6 +29,12 @@ pub trait Device {
 
     /// Whether the link carries frames, as far as this end can tell.
     fn carrier(&mut self) -> bool;
+
+    /// Whether the carrier has changed since it was last asked for; false where the device cannot
+    /// tell without asking the kernel.
+    fn has_news(&self) -> bool {
+        false
+    }
 
     /// When [`Device::handle_timeout`] is wanted.
     fn deadline(&self) -> Option<Instant> {
@@ -49,7 +57,7 @@ pub struct Counters {
     pub received: u64,
     /// Sent.
     pub sent: u64,
-    /// Dropped on the way in: the receive queue was full.
+    /// Dropped by the kernel on the way in: the receive queue was full.
     pub lost_in: u64,
     /// Dropped on the way out: the send queue was full, or the kernel refused the frame.
     pub lost_out: u64,

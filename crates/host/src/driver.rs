@@ -4,6 +4,7 @@
 //! outside wants something; it takes a bounded batch from each device in turn, so that a port
 //! under a flood gets its share and no more; what the router answers goes out at once. The rings of
 //! the devices are the only queues.
+//! Frames are read before timers have their turn ([`Grace`]).
 
 use std::fmt;
 use std::io;
@@ -15,6 +16,8 @@ use router::{Event, Input, Output, Router};
 
 use crate::device::{Counters, Device};
 use crate::ffi::{self, Waiting};
+use crate::grace::Grace;
+use crate::telling::Telling;
 
 /// Frames that one port may bring before the next port has its turn.
 const BATCH: usize = 64;
@@ -41,8 +44,8 @@ pub trait Master {
     /// Every round, after everything else; says by when there has to be another one.
     fn round(&mut self, driver: &mut Driver) -> Option<Instant>;
 
-    /// The router tells something.
-    fn told(&mut self, now: Instant, event: &Event);
+    /// The router tells something, after so many others like it that came too fast to be told.
+    fn told(&mut self, now: Instant, event: &Event, left_out: u64);
 
     /// A device has failed and is used no more.
     fn failed(&mut self, port: PortId, error: &io::Error);
@@ -68,6 +71,8 @@ pub struct Driver {
     /// When the master wants another round.
     wanted: Option<Instant>,
     events: Vec<Event>,
+    telling: Telling,
+    grace: Grace,
 }
 
 impl fmt::Debug for Driver {
@@ -99,6 +104,8 @@ impl Driver {
             looked: None,
             wanted: None,
             events: Vec::new(),
+            telling: Telling::default(),
+            grace: Grace::default(),
         })
     }
 
@@ -138,16 +145,15 @@ impl Driver {
     pub fn run(&mut self, master: &mut dyn Master) -> io::Result<()> {
         loop {
             self.look_after_carrier();
+            self.tell(master);
             let (called, changed) = self.wait(master)?;
             if changed {
                 self.looked = None;
             }
             self.receive(master);
             self.timers();
-            for event in std::mem::take(&mut self.events) {
-                master.told(self.now(), &event);
-            }
             if called.contains(&true) && master.attend(self, &called) == Next::End {
+                self.tell(master);
                 return Ok(());
             }
             self.wanted = master.round(self);
@@ -183,7 +189,8 @@ impl Driver {
 
     fn until_due(&self) -> Duration {
         let router = self.router.poll_timeout().map(|deadline| deadline.at);
-        let due = router.into_iter().chain(self.wanted).map(|at| at.since(self.now()));
+        let due = router.into_iter().chain(self.wanted).chain(self.telling.deadline());
+        let due = due.map(|at| at.since(self.now()));
         let clock = Clock::now();
         let devices = self.ports.iter().filter_map(|port| port.device.as_ref()?.deadline());
         let devices = devices.map(|at| at.saturating_duration_since(clock));
@@ -192,7 +199,7 @@ impl Driver {
     }
 
     fn receive(&mut self, master: &mut dyn Master) {
-        let Self { router, ports, epoch, looked, .. } = self;
+        let Self { router, ports, epoch, .. } = self;
         for port in ports.iter_mut().filter(|port| port.ready) {
             let Some(device) = &mut port.device else { continue };
             // One reading of the clock for a batch: its frames came in together.
@@ -202,13 +209,7 @@ impl Driver {
                 router.handle_input(now, Input::Frame { port: id, bytes });
             });
             match result {
-                Ok(taken) => {
-                    port.ready = taken == BATCH;
-                    // It may have been the last word of a secure link's handshake.
-                    if !port.carrier {
-                        *looked = None;
-                    }
-                }
+                Ok(taken) => port.ready = taken == BATCH,
                 Err(error) => {
                     port.fail();
                     router.handle_input(now, Input::Port { port: id, up: false });
@@ -226,12 +227,26 @@ impl Driver {
                 device.handle_timeout(clock);
             }
         }
-        let now = self.now();
-        if self.router.poll_timeout().is_some_and(|deadline| deadline.at <= now) {
+        let (now, unread) = (self.now(), self.ports.iter().any(|port| port.ready));
+        let due = self.router.poll_timeout().is_some_and(|deadline| deadline.at <= now);
+        if self.grace.is_over(now, due, unread) {
             self.router.handle_timeout(now);
         }
         self.drain();
         self.flush();
+    }
+
+    /// Tells the master what the router tells, as far as it is not too much.
+    fn tell(&mut self, master: &mut dyn Master) {
+        let now = self.now();
+        for (event, left_out) in self.telling.due(now) {
+            master.told(now, &event, left_out);
+        }
+        for event in std::mem::take(&mut self.events) {
+            if let Some(event) = self.telling.take(now, event) {
+                master.told(now, &event, 0);
+            }
+        }
     }
 
     fn drain(&mut self) {
@@ -262,19 +277,25 @@ impl Driver {
 
     /// Tells the router of links that came up or went down.
     fn look_after_carrier(&mut self) {
-        if self.looked.is_some_and(|at| at.elapsed() < LOOK) {
-            return;
+        let everywhere = self.looked.is_none_or(|at| at.elapsed() >= LOOK);
+        if everywhere {
+            self.looked = Some(Clock::now());
         }
-        self.looked = Some(Clock::now());
         let now = self.now();
         for port in &mut self.ports {
-            let carrier = port.device.as_mut().is_some_and(|device| device.carrier());
+            let Some(device) = port.device.as_mut() else { continue };
+            if !everywhere && !device.has_news() {
+                continue;
+            }
+            let carrier = device.carrier();
             if port.carrier != carrier {
                 port.carrier = carrier;
                 self.router.handle_input(now, Input::Port { port: port.id, up: carrier });
             }
         }
+        // Nothing is held back while the loop waits.
         self.drain();
+        self.flush();
     }
 }
 

@@ -475,6 +475,34 @@ pub(crate) fn allow_fragments(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()
     set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, &dont)
 }
 
+/// Lets a socket keep this much until it is read, or as much as the machine allows.
+pub(crate) fn make_room(socket: BorrowedFd<'_>, octets: c_int) {
+    // The kernel takes the double of what it is told, for what it keeps beside the octets.
+    let octets = octets / 2;
+    let forced = set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &octets);
+    if forced.is_err() {
+        let _ = set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &octets);
+    }
+}
+
+/// Datagrams that the kernel has dropped at a socket since it was opened, for want of room or for
+/// a wrong checksum; the count wraps.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn datagrams_lost(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    // `SK_MEMINFO_DROPS` of `linux/sock_diag.h`, the last of nine.
+    const DROPS: usize = 8;
+    let mut figures = [0_u32; DROPS + 1];
+    let mut len = len_of::<[u32; DROPS + 1]>();
+    let pointer = figures.as_mut_ptr().cast::<c_void>();
+    let (raw, level, name) = (socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO);
+    // SAFETY: the pointer is to as many octets as are said, and any octets are numbers.
+    check(unsafe { libc::getsockopt(raw, level, name, pointer, &raw mut len) })?;
+    let [.., drops] = figures;
+    Ok(drops)
+}
+
 /// Makes the descriptor's network namespace the calling thread's.
 ///
 /// # Errors

@@ -12,11 +12,13 @@ pub mod device;
 mod driver;
 pub mod ethernet;
 mod ffi;
+mod grace;
 pub mod namespace;
 pub mod rights;
 pub mod secure;
 mod signals;
 pub mod tap;
+mod telling;
 mod waiting;
 
 pub use crate::driver::{Driver, Master, Next};

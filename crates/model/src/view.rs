@@ -20,6 +20,8 @@ pub struct RouterView {
     pub ports: Vec<PortView>,
     /// Its IS-IS adjacencies.
     pub adjacencies: Vec<AdjacencyView>,
+    /// Messages of neighbours not acted on, by protocol and reason, `is-is: wrong signature`.
+    pub refusals: BTreeMap<String, u64>,
     /// Its BGP sessions.
     pub sessions: Vec<SessionView>,
     /// Entries in its tables.
@@ -105,6 +107,10 @@ pub struct SessionView {
     pub reason: Option<String>,
     /// Routes accepted from it.
     pub accepted: usize,
+    /// Routes of a neighbour that restarts, which are used until it announces them anew.
+    pub stale: usize,
+    /// Until when they are used at most.
+    pub stale_until: Option<Instant>,
     /// Routes sent to it.
     pub sent: usize,
     /// Routes refused, by reason, since the session came up.

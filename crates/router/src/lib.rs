@@ -273,6 +273,20 @@ impl Router {
         dropped.chain(own).filter(|(_, count)| *count > 0)
     }
 
+    /// Messages of neighbours that were not acted on so far: of which protocol, why, and how many.
+    #[must_use]
+    pub fn refusals(&self) -> BTreeMap<(&'static str, String), u64> {
+        let isis = self.isis.iter().flat_map(|isis| isis.counters().rejections());
+        let isis = isis.map(|(reason, count)| (("is-is", reason.to_string()), count));
+        let bfd = self.bfd.values().flat_map(|session| session.counters().discards());
+        let bfd = bfd.map(|(reason, count)| (("bfd", reason.to_string()), count));
+        let mut all = BTreeMap::new();
+        for (why, count) in isis.chain(bfd).filter(|(_, count)| *count > 0) {
+            *all.entry(why).or_default() += count;
+        }
+        all
+    }
+
     /// How many entries the tables have.
     #[must_use]
     pub fn sizes(&self) -> TableSizes {

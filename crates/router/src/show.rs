@@ -22,6 +22,11 @@ impl Router {
             generation: self.config.generation,
             ports: self.config.ports().map(|(id, _)| self.port_view(id)).collect(),
             adjacencies: self.adjacency_views(),
+            refusals: self
+                .refusals()
+                .into_iter()
+                .map(|((protocol, reason), count)| (format!("{protocol}: {reason}"), count))
+                .collect(),
             sessions: self.bgp.neighbours().map(|one| session_view(&one)).collect(),
             sizes: self.sizes(),
         }
@@ -255,6 +260,8 @@ fn session_view(one: &bgp::views::NeighbourView<'_>) -> SessionView {
         since: one.since,
         reason: one.not_up.map(|reason| reason.to_string()),
         accepted: one.accepted,
+        stale: one.stale,
+        stale_until: one.stale_until,
         sent: one.sent,
         refused: rejected.map(|(reason, count)| (reason.to_string(), *count)).collect(),
     }

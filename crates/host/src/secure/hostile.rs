@@ -316,3 +316,38 @@ fn peer_that_seals_what_a_link_does_not_carry_is_refused_by_reason() {
     bare.send(&sealed, &link);
     assert_eq!(next(&mut link), Some(frame(5)));
 }
+
+#[test]
+fn noise_uses_up_the_budget_as_frames_do() {
+    let (_, mut link) = bare_pair();
+    let stranger = socket();
+    for _ in 0..3 {
+        stranger.send_to(&[9; 40], address(&link)).unwrap();
+    }
+    let taken = soon(|| {
+        let taken = link.receive(2, &mut |frame| panic!("{frame:?}")).unwrap();
+        (taken > 0).then_some(taken)
+    });
+    assert_eq!(taken, Some(2), "more may wait");
+    assert_eq!(link.counters().refused, 2);
+    assert_eq!(link.receive(2, &mut |frame| panic!("{frame:?}")).unwrap(), 1, "no more wait");
+}
+
+#[test]
+fn datagrams_that_find_no_room_are_counted_once() {
+    let (_, mut link) = bare_pair();
+    let stranger = socket();
+    // One socket's send buffer is not asked to hold them: the loopback delivers at once.
+    let sent = 40_000_u64;
+    for _ in 0..sent {
+        stranger.send_to(&[9; 40], address(&link)).unwrap();
+    }
+    let lost = link.counters().lost_in;
+    assert!(lost > 0 && lost < sent, "{lost} of {sent}");
+    assert_eq!(link.counters().lost_in, lost, "nothing was lost meanwhile");
+    let all = soon(|| {
+        assert!(received(&mut link).is_empty());
+        (link.counters().refused == sent - lost).then_some(())
+    });
+    assert!(all.is_some(), "what is not lost is read: {:?}", link.counters());
+}

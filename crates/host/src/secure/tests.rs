@@ -195,6 +195,19 @@ fn link_comes_up_where_both_ends_begin_at_once() {
 }
 
 #[test]
+fn link_that_comes_up_is_news_until_it_is_asked_for() {
+    let (mut one, mut other) = pair();
+    assert!(!one.has_news(), "a link that is not up is none");
+    let news = soon(|| {
+        assert!(received(&mut one).is_empty() && received(&mut other).is_empty());
+        one.has_news().then_some(())
+    });
+    assert!(news.is_some());
+    assert!(one.carrier());
+    assert!(!one.has_news());
+}
+
+#[test]
 fn preshared_keys_must_agree() {
     let shared = PresharedKey::generate();
     for (theirs, agree) in [(shared.clone(), true), (PresharedKey::generate(), false)] {

@@ -56,6 +56,16 @@ fn a_bfd_packet_is_believed_from_the_far_end_of_the_link_only() {
         let uninvited = drops.iter().find(|(reason, _)| reason.contains("nobody"));
         assert_eq!(uninvited.map(|(_, count)| *count), Some(number), "{case}: {drops:?}");
     }
+    let mut version = goodbye();
+    version[0] = 0;
+    let other = datagram(peer, own, ports, 255, &version);
+    lab.inject(CORE_1, TO_CORE, &ip_frame(mac(1, 0), mac(2, 0), &other));
+    assert_eq!(bfd(&lab, CORE_1, 0), "up", "another version");
+    let refused: Vec<_> = lab.router(CORE_1).refusals().into_iter().collect();
+    assert!(
+        matches!(refused.as_slice(), [(("bfd", reason), 1)] if reason.contains("version")),
+        "{refused:?}"
+    );
     let good = datagram(peer, own, ports, 255, &goodbye());
     lab.inject(CORE_1, TO_CORE, &ip_frame(mac(1, 0), mac(2, 0), &good));
     assert_eq!(bfd(&lab, CORE_1, 0), "down");

@@ -143,3 +143,15 @@ fn a_router_in_trouble_says_why() {
     lab.run_for(Duration::from_secs(40));
     assert_eq!(in_words(lab.router(CORE_1)), TROUBLE);
 }
+
+#[test]
+fn refused_isis_packets_are_counted_by_reason() {
+    let mut lab = Lab::converged(1);
+    assert!(lab.router(CORE_1).view().refusals.is_empty());
+    let header = [0x01, 0x80, 0xc2, 0, 0, 0x15, 2, 0, 0, 0, 0, 9, 0, 4, 0xfe, 0xfe, 3, 0x83];
+    for _ in 0..2 {
+        lab.inject(CORE_1, TO_CORE, &header);
+    }
+    let refused: Vec<_> = lab.router(CORE_1).view().refusals.into_iter().collect();
+    assert_eq!(refused, [("is-is: malformed: ends too early".to_owned(), 2)]);
+}

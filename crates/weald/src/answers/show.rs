@@ -200,6 +200,9 @@ pub(crate) fn neighbours(view: &RouterView) -> String {
         }
         text.push_str(&table.text());
     }
+    for (reason, count) in &view.refusals {
+        text.push_str(&format!("{} messages refused: {reason}\n", number(*count)));
+    }
     if !view.sessions.is_empty() {
         let columns = [
             ("session with", Align::Left),
@@ -226,6 +229,14 @@ pub(crate) fn neighbours(view: &RouterView) -> String {
         }
         text.push_str(&table.text());
         for one in &view.sessions {
+            if let Some(until) = one.stale_until {
+                text.push_str(&format!(
+                    "{} routes of {} are kept while it restarts, until {}\n",
+                    one.stale,
+                    one.neighbour,
+                    moment(until)
+                ));
+            }
             for (reason, count) in &one.refused {
                 text.push_str(&format!(
                     "{count} routes from {} refused: {reason}\n",

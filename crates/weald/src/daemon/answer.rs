@@ -1,5 +1,7 @@
 //! Answers of one router.
 
+use std::collections::BTreeMap;
+
 use host::Driver;
 use host::device::Counters;
 use model::config::RouterConfig;
@@ -97,6 +99,8 @@ struct Status {
     up_s: f64,
     resident_kib: u64,
     devices: Vec<Device>,
+    /// Packets dropped, by reason.
+    drops: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -138,7 +142,8 @@ fn status(driver: &mut Driver) -> Answer {
     let good = view.ports.iter().all(|port| port.up)
         && view.adjacencies.iter().all(|one| one.up)
         && view.sessions.iter().all(|one| one.up);
-    let status = Status { up_s, resident_kib: metrics::resident_kib(), devices, view };
+    let drops = driver.router().drops().collect();
+    let status = Status { up_s, resident_kib: metrics::resident_kib(), devices, drops, view };
     Answer::new(&status, text(driver, &status)).judged(good)
 }
 
@@ -187,8 +192,8 @@ fn text(driver: &Driver, status: &Status) -> String {
         number(sizes.global_routes as u64),
         number(sizes.labels as u64)
     ));
-    for (reason, count) in driver.router().drops() {
-        text.push_str(&format!("{} dropped: {reason}\n", number(count)));
+    for (reason, count) in &status.drops {
+        text.push_str(&format!("{} dropped: {reason}\n", number(*count)));
     }
     text
 }

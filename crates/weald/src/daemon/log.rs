@@ -40,10 +40,13 @@ impl Log {
         self.line("error", "process", text, Value::Null);
     }
 
-    /// Something that the router tells.
-    pub(crate) fn event(&self, event: &Event) {
-        let (level, kind, fields) = parts(event);
-        self.line(level, kind, &event.to_string(), fields);
+    /// Something that the router tells, after so many others like it that were left out.
+    pub(crate) fn event(&self, event: &Event, left_out: u64) {
+        let (level, kind, mut fields) = parts(event);
+        if let Some(fields) = fields.as_object_mut().filter(|_| left_out > 0) {
+            fields.insert("left_out".to_owned(), left_out.into());
+        }
+        self.line(level, kind, &sentence(event, left_out), fields);
     }
 
     fn line(&self, level: &str, kind: &str, text: &str, fields: Value) {
@@ -62,6 +65,15 @@ impl Log {
                 output::note(&Value::Object(line).to_string());
             }
         }
+    }
+}
+
+/// An event as people read it.
+pub(crate) fn sentence(event: &Event, left_out: u64) -> String {
+    match left_out {
+        0 => event.to_string(),
+        1 => format!("{event} (and one before it that came too fast to be told)"),
+        _ => format!("{event} (and {left_out} before it that came too fast to be told)"),
     }
 }
 
@@ -96,5 +108,19 @@ fn parts(event: &Event) -> (&'static str, &'static str, Value) {
             json!({ "neighbour": neighbour, "route": route, "reason": reason }),
         ),
         Event::PoolExhausted { port } => ("warning", "pool_exhausted", json!({ "port": port })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+    use router::Event;
+
+    #[test]
+    fn event_after_others_that_were_left_out_says_how_many() {
+        let event = Event::PoolExhausted { port: "lan-a".to_owned() };
+        assert_eq!(sentence(&event, 0), event.to_string());
+        let told = format!("{event} (and 979 before it that came too fast to be told)");
+        assert_eq!(sentence(&event, 979), told);
     }
 }

@@ -73,15 +73,17 @@ pub(crate) fn text(driver: &mut Driver) -> String {
     for one in &view.sessions {
         text.sample("weald_session_up", &[("neighbour", &one.neighbour)], one.up.into());
     }
-    text.family("weald_session_routes", "gauge", "Routes accepted from and sent to a neighbour.");
+    text.family("weald_session_routes", "gauge", "Routes of and for a neighbour.");
     for one in &view.sessions {
-        let routes = |text: &mut Text, direction, count: usize| {
-            let labels = [("neighbour", one.neighbour.as_str()), ("direction", direction)];
+        let routes = |text: &mut Text, state, count: usize| {
+            let labels = [("neighbour", one.neighbour.as_str()), ("state", state)];
             text.sample("weald_session_routes", &labels, count as u64);
         };
         routes(&mut text, "accepted", one.accepted);
+        routes(&mut text, "stale", one.stale);
         routes(&mut text, "sent", one.sent);
     }
+    refusals(&mut text, router, &view);
     text.family("weald_table_entries", "gauge", "Entries of the router's tables.");
     let sizes = view.sizes;
     for (table, size) in [
@@ -99,6 +101,21 @@ pub(crate) fn text(driver: &mut Driver) -> String {
     text.family("process_resident_memory_bytes", "gauge", "Memory of the process.");
     text.sample("process_resident_memory_bytes", &[], resident_kib() * 1024);
     text.0
+}
+
+fn refusals(text: &mut Text, router: &router::Router, view: &model::view::RouterView) {
+    let name = "weald_messages_refused_total";
+    text.family(name, "counter", "Messages of neighbours not acted on, by reason.");
+    for ((protocol, reason), count) in router.refusals() {
+        text.sample(name, &[("protocol", protocol), ("reason", &reason)], count);
+    }
+    let name = "weald_session_refused_total";
+    text.family(name, "counter", "Routes that a neighbour announced and may not, by reason.");
+    for session in &view.sessions {
+        for (reason, count) in &session.refused {
+            text.sample(name, &[("neighbour", &session.neighbour), ("reason", reason)], *count);
+        }
+    }
 }
 
 fn frames(text: &mut Text, view: &model::view::RouterView, devices: &[(base::PortId, Counters)]) {

@@ -154,12 +154,12 @@ impl Master for Daemon {
         self.probing.round(driver)
     }
 
-    fn told(&mut self, now: Instant, event: &router::Event) {
-        self.log.event(event);
+    fn told(&mut self, now: Instant, event: &router::Event, left_out: u64) {
+        self.log.event(event, left_out);
         if self.events.len() >= EVENTS_MAX {
             self.events.pop_front();
         }
-        let (router, text) = (self.name.clone(), event.to_string());
+        let (router, text) = (self.name.clone(), log::sentence(event, left_out));
         self.events.push_back(Event { at: now, router, text });
     }
 

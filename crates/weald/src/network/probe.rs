@@ -138,11 +138,12 @@ pub(crate) fn aim(plan: &Plan, probe: &Probe, host: &HostAddress<'_>) -> Result<
     let sender = sender.ok_or_else(|| Failure::network("the site has no LAN"))?;
     let v6 = probe.v6 || matches!(target, Target::Address(IpAddr::V6(_)));
     let receiver = to.and_then(|number| plan.attachments.get(number));
-    let no_address = |site: &str| {
-        let family = if v6 { "IPv6" } else { "IPv4" };
-        Failure::network(format!("`{site}` has no {family} address"))
+    let family = if v6 { "IPv6" } else { "IPv4" };
+    let no_host = |site: &str| {
+        Failure::network(format!("`{site}` has no simulated host with an {family} address"))
+            .hint(format!("if its LAN is attached, run programs on it with `weald shell {site}`"))
     };
-    let source = host(lan, v6).ok_or_else(|| no_address(&from.code))?;
+    let source = host(lan, v6).ok_or_else(|| no_host(&from.code))?;
     let destination = match target {
         Target::Application(application) => {
             application.addresses.iter().copied().find(|address| address.is_ipv6() == v6)
@@ -150,7 +151,12 @@ pub(crate) fn aim(plan: &Plan, probe: &Probe, host: &HostAddress<'_>) -> Result<
         Target::Site(_) => to.and_then(|number| host(number, v6)),
         Target::Address(address) => (address.is_ipv6() == v6).then_some(address),
     };
-    let destination = destination.ok_or_else(|| no_address(&probe.to))?;
+    let destination = destination.ok_or_else(|| match target {
+        Target::Site(site) => no_host(site),
+        Target::Application(_) | Target::Address(_) => {
+            Failure::network(format!("`{}` has no {family} address", probe.to))
+        }
+    })?;
     if to == Some(lan) {
         return Err(Failure::input(format!("`{}` is on the same LAN", probe.to))
             .hint("what is on one LAN is reached without the network"));
