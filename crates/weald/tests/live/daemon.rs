@@ -88,6 +88,11 @@ impl Daemon {
         daemon
     }
 
+    /// The number of its process.
+    pub(crate) fn number(&self) -> u32 {
+        self.child.id()
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("control")
     }

@@ -96,6 +96,9 @@ fn an_adjacency_and_a_database_need_the_same_key_at_both_ends() {
         Err(_) => Ok(()),
     });
 
+    let wrong = "is-is: wrong signature";
+    let refusals = || daemon.view().refusals.get(wrong).copied().unwrap_or(0);
+    let before = refusals();
     let config = with_key(&config, Some(plan::KEY));
     daemon.reconfigure(&config);
     wait_for("adjacency", CONVERGED, || daemon.adjacency("to-r2"));
@@ -106,6 +109,7 @@ fn an_adjacency_and_a_database_need_the_same_key_at_both_ends() {
         if empty { Ok(()) } else { Err((ours, theirs)) }
     });
     assert!(daemon.adjacency("to-r2").is_ok(), "the hellos' key is right");
+    assert!(refusals() > before, "it says that the database's is not: {:?}", daemon.view());
 
     let database = format!("domain-password md5 {} authenticate snp validate", plan::KEY);
     frr.configure(&format!("router isis CORE\n {database}\n"));
