@@ -4,9 +4,13 @@
 //! and is written anew each time, with the machine and the date, so that a figure is never without
 //! them.
 
+mod chain;
+
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 use crate::smoke;
 use crate::workspace::{Workspace, run as run_command, stdout};
@@ -16,20 +20,48 @@ const DOCUMENT: &str = "docs/performance.md";
 /// How often a measurement is repeated: odd, so that the median is one of the runs.
 const RUNS: usize = 5;
 
+/// What is run, and how it is told of.
+#[derive(Clone, Copy)]
+enum Run {
+    /// The program, with these arguments: it prints its report as JSON.
+    Program(&'static [&'static str]),
+    /// One of our own, with the program's path.
+    Own(fn(&Workspace, &Path) -> anyhow::Result<Value>),
+}
+
 /// A measurement: what is run and which numbers of its JSON report are kept.
 struct Bench {
     name: &'static str,
     what: &'static str,
-    arguments: &'static [&'static str],
+    run: Run,
     figures: &'static [(&'static str, &'static str)],
 }
 
-const BENCHES: [Bench; 1] = [Bench {
-    name: "sussex",
-    what: "The reference network from cold start until every pair has been tried",
-    arguments: &smoke::UP,
-    figures: &[("wall_time_s", "s"), ("peak_memory_mib", "MiB")],
-}];
+const BENCHES: [Bench; 2] = [
+    Bench {
+        name: "sussex",
+        what: "The reference network from cold start until every pair has been tried",
+        run: Run::Program(&smoke::UP),
+        figures: &[("wall_time_s", "s"), ("peak_memory_mib", "MiB")],
+    },
+    Bench {
+        name: "chain",
+        what: "Four router processes between two hosts, against four kernels, and over secure links \
+               against `wireguard-go`, with no offloads (as root)",
+        run: Run::Own(chain::run),
+        figures: &[
+            ("tcp_mbps", "Mbit/s"),
+            ("kernel_tcp_mbps", "Mbit/s"),
+            ("tcp_to_kernel", ""),
+            ("datagrams_per_s", "1/s"),
+            ("kernel_datagrams_per_s", "1/s"),
+            ("datagrams_to_kernel", ""),
+            ("secure_tcp_mbps", "Mbit/s"),
+            ("wireguard_go_tcp_mbps", "Mbit/s"),
+            ("secure_to_wireguard_go", ""),
+        ],
+    },
+];
 
 /// One figure over all runs, in ascending order.
 struct Figure {
@@ -67,10 +99,15 @@ fn measure(workspace: &Workspace, bench: &Bench) -> anyhow::Result<Vec<Figure>> 
         bench.figures.iter().map(|&(key, unit)| Figure { key, unit, values: Vec::new() }).collect();
     for run in 1..=RUNS {
         eprintln!("run {run} of {RUNS}");
-        let mut command = workspace.command(&program);
-        command.args(bench.arguments);
-        let report = stdout(command)?;
-        let report = serde_json::from_str(&report).context("the report is not JSON")?;
+        let report = match bench.run {
+            Run::Own(function) => function(workspace, &program)?,
+            Run::Program(arguments) => {
+                let mut command = workspace.command(&program);
+                command.args(arguments);
+                let report = stdout(command)?;
+                serde_json::from_str(&report).context("the report is not JSON")?
+            }
+        };
         for figure in &mut figures {
             let value = smoke::number(&report, None, figure.key)
                 .with_context(|| format!("`{}` is missing from the report", figure.key))?;
@@ -108,15 +145,19 @@ fn machine(workspace: &Workspace) -> anyhow::Result<String> {
 
 fn section(bench: &Bench, figures: &[Figure], machine: &str) -> String {
     let mut text = format!("## {}\n\n{}.\n", bench.name, bench.what);
-    let _ = write!(text, "Median of {RUNS} runs of `weald {}`; ", bench.arguments.join(" "));
+    let what = match bench.run {
+        Run::Program(arguments) => format!("weald {}", arguments.join(" ")),
+        Run::Own(_) => format!("cargo xtask bench {}", bench.name),
+    };
+    let _ = write!(text, "Median of {RUNS} runs of `{what}`; ");
     let _ = writeln!(text, "{machine}.\n");
     text.push_str("| figure | median | least | most |\n|---|---|---|---|\n");
     for Figure { key, unit, values } in figures {
         let (least, most) = (values.first(), values.last());
         let _ = writeln!(
             text,
-            "| `{key}` | {:.2} {unit} | {:.2} | {:.2} |",
-            median(values),
+            "| `{key}` | {} | {:.2} | {:.2} |",
+            format!("{:.2} {unit}", median(values)).trim_end(),
             least.copied().unwrap_or(f64::NAN),
             most.copied().unwrap_or(f64::NAN),
         );
