@@ -159,6 +159,17 @@ pub struct CustomerFilter {
     pub max_routes: usize,
     /// The own IPv6 address on the attachment: the next hop of IPv6 routes that it is sent.
     pub local_v6: Option<Ipv6Addr>,
+    /// The prefixes on the attachment: where its next hops are.
+    pub on_link: Vec<Prefix>,
+}
+
+impl CustomerFilter {
+    /// Whether an address can be a station's of the attachment.
+    #[must_use]
+    pub fn is_on_link(&self, address: IpAddr) -> bool {
+        matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+            || self.on_link.iter().any(|prefix| prefix.contains(address))
+    }
 }
 
 /// One route that a site may announce.

@@ -75,6 +75,8 @@ pub enum RejectReason {
     NextHopSelf,
     /// Its next hop is of another address family than its prefix.
     NextHopFamily,
+    /// A customer's route leads to an address that is not on the attachment (RFC 4271 §6.3).
+    NextHopOffLink,
     /// Nothing leads to its next hop.
     NextHopUnreachable,
     /// Its label is a reserved one that no route may use (RFC 7274).
@@ -113,6 +115,7 @@ impl fmt::Display for RejectReason {
             Self::NextHopNotPeer => "next hop is not the neighbour",
             Self::NextHopSelf => "next hop is this router",
             Self::NextHopFamily => "next hop is of another address family",
+            Self::NextHopOffLink => "next hop is not on the link",
             Self::NextHopUnreachable => "next hop is unreachable",
             Self::ReservedLabel => "label is reserved",
             Self::Malformed => "malformed update",
@@ -448,6 +451,9 @@ fn check_customer_route(
             return Err(RejectReason::NextHopNotPeer);
         }
         (Prefix::V4(_), IpAddr::V4(_)) | (Prefix::V6(_), IpAddr::V6(_)) => {}
+    }
+    if !filter.is_on_link(next_hop) {
+        return Err(RejectReason::NextHopOffLink);
     }
     if filter.accept.contains(&prefix) { Ok(()) } else { Err(RejectReason::PrefixNotOfCustomer) }
 }

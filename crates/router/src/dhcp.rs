@@ -379,7 +379,10 @@ impl Pool {
             options.renewal = Some(settings.lease / 2);
             options.rebinding = Some(settings.lease - settings.lease / 8);
         }
-        let has = message.client_address;
+        // What it says it has counts where it is what it is lent: nothing is sent to anybody else.
+        let has = Some(message.client_address)
+            .filter(|has| address.is_none_or(|lent| lent == *has))
+            .unwrap_or(Ipv4Addr::UNSPECIFIED);
         let (to, station) = match address {
             // RFC 2131 §4.1: the client may have no right to its address.
             _ if kind == Kind::Nak => (Ipv4Addr::BROADCAST, MacAddr::BROADCAST),
@@ -689,6 +692,9 @@ mod tests {
         renewal.client_address = address;
         renewal.broadcast = true;
         assert_eq!(bench.say(&renewal).map(ends), Some((address, renewal.hardware)));
+        request.client_address = Ipv4Addr::new(10, 7, 7, 7);
+        request.broadcast = false;
+        assert_eq!(bench.say(&request).map(ends), Some((address, request.hardware)));
         let mut wrong = message(Kind::Request, 2);
         wrong.client_address = address;
         let nak = bench.say(&wrong).unwrap();

@@ -30,7 +30,7 @@ pub(crate) struct Install {
     pub(crate) tables: Tables,
     transports: BTreeMap<Target, TransportId>,
     /// Third parties' routers, and what they are on.
-    customers: BTreeMap<NeighbourId, Customer>,
+    customers: BTreeMap<NeighbourId, PortId>,
     /// Far ends of uplinks, and the port that leads there.
     uplinks: BTreeMap<IpAddr, PortId>,
     /// The interior routes in force.
@@ -47,37 +47,16 @@ pub(crate) struct Install {
     version: u64,
 }
 
-/// The attachment of a third party's router.
-#[derive(Debug)]
-struct Customer {
-    port: PortId,
-    own: Vec<IpAddr>,
-    /// The prefixes on the link.
-    prefixes: Vec<Prefix>,
-}
-
-impl Customer {
-    /// Whether an address can be another station's of the link.
-    fn is_on_link(&self, address: IpAddr) -> bool {
-        let is_near = self.prefixes.iter().any(|prefix| prefix.contains(address));
-        let is_near_v6 = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        (is_near || is_near_v6) && !self.own.contains(&address)
-    }
-}
-
-fn customers(config: &RouterConfig) -> BTreeMap<NeighbourId, Customer> {
-    let mut customers = BTreeMap::new();
-    for (id, neighbour) in (0..).map(NeighbourId).zip(&config.neighbours) {
-        if let NeighbourKind::Customer { port: id_of_port, .. } = neighbour.kind
-            && let Some(port) = translate::port(config, id_of_port)
-        {
-            let prefixes =
-                port.addresses.iter().filter_map(|own| Prefix::new(own.address, own.length));
-            let (own, prefixes) = (translate::port_addresses(port), prefixes.collect());
-            customers.insert(id, Customer { port: id_of_port, own, prefixes });
-        }
-    }
-    customers
+/// The attachments of third parties' routers.
+fn customers(config: &RouterConfig) -> BTreeMap<NeighbourId, PortId> {
+    let all = (0..).map(NeighbourId).zip(&config.neighbours);
+    all.filter_map(|(id, neighbour)| match neighbour.kind {
+        NeighbourKind::Customer { port, .. } => Some((id, port)),
+        NeighbourKind::Internal { .. }
+        | NeighbourKind::Site { .. }
+        | NeighbourKind::Core { .. } => None,
+    })
+    .collect()
 }
 
 /// Where a transport leads, and what it may carry.
@@ -458,15 +437,10 @@ impl Install {
                 route @ VrfRoute::Attached { .. } => Some(route.clone()),
                 VrfRoute::Local | VrfRoute::Remote { .. } => None,
             },
-            Source::Neighbour(id) => {
-                let customer = self.customers.get(&id)?;
-                let neighbour = path.to.next_hop;
-                // RFC 4271 §6.3: what is not on the link leads nowhere.
-                customer.is_on_link(neighbour).then_some(VrfRoute::Attached {
-                    port: customer.port,
-                    neighbour: Some(neighbour),
-                })
-            }
+            Source::Neighbour(id) => Some(VrfRoute::Attached {
+                port: *self.customers.get(&id)?,
+                neighbour: Some(path.to.next_hop),
+            }),
         }
     }
 

@@ -169,6 +169,11 @@ fn families(kind: &NeighbourKind) -> Vec<Family> {
     }
 }
 
+/// The prefixes on a port's link.
+fn on_link(port: &Port) -> Vec<Prefix> {
+    port.addresses.iter().filter_map(|own| Prefix::new(own.address, own.length)).collect()
+}
+
 fn neighbour_kind(config: &RouterConfig, kind: &NeighbourKind) -> bgp::config::NeighbourKind {
     match kind {
         NeighbourKind::Internal { client } => {
@@ -202,6 +207,7 @@ fn neighbour_kind(config: &RouterConfig, kind: &NeighbourKind) -> bgp::config::N
                 targets: targets.clone(),
                 max_routes: usize::try_from(*max_routes).unwrap_or(usize::MAX),
                 local_v6: attachment.and_then(port_v6),
+                on_link: attachment.map(on_link).unwrap_or_default(),
             })
         }
     }

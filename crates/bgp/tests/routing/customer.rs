@@ -370,6 +370,7 @@ fn a_customers_address_may_be_that_of_anything_else() {
     // The customer's router has the address of the next hop of an imported route.
     let mut overlapping = config();
     overlapping.neighbours[CE].address = IpAddr::V4(Ipv4Addr::new(10, 255, 0, 2));
+    filter_of(&mut overlapping, CE).on_link = vec![prefix("10.255.0.0/24")];
     let mut scripted = Scripted::silent(overlapping);
     for number in [REFLECTOR, CE] {
         scripted.connect(number, &super::scripted::open(number));

@@ -61,6 +61,7 @@ fn a_next_hop_that_is_not_on_the_attachment_is_refused() {
     refused(P, &honest, other, RejectReason::NextHopNotPeer);
     refused(P, &honest, local(CE), RejectReason::NextHopSelf);
     refused(ACCEPTED_V6, &honest, v6("2001:db8:2::1"), RejectReason::NextHopSelf);
+    refused(ACCEPTED_V6, &honest, v6("2001:db8:3::2"), RejectReason::NextHopOffLink);
     // A router without an IPv6 address sends its IPv4 address, mapped.
     refused(ACCEPTED_V6, &honest, address(CE), RejectReason::NextHopFamily);
 }

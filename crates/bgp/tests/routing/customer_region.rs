@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use base::{AsNumber, Duration, Label, RouterId, VrfId};
+use base::{AsNumber, Duration, Label, Prefix, RouterId, VrfId};
 use bgp::route::Family;
 use bgp::{Config, CustomerFilter, Export, Neighbour, NeighbourKind, Source, Vrf};
 
@@ -67,6 +67,10 @@ fn neighbour(other: usize, as_number: AsNumber, own: usize, core: usize) -> Neig
             targets: [target(1)].into(),
             max_routes: 10,
             local_v6: Some(here.1),
+            on_link: vec![
+                Prefix::new(here.0, 24).expect("a length"),
+                Prefix::new(here.1.into(), 64).expect("a length"),
+            ],
         }),
     }
 }

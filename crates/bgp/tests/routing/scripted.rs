@@ -115,6 +115,7 @@ pub(crate) fn ce_filter() -> CustomerFilter {
         targets: [target(7)].into(),
         max_routes: 10,
         local_v6: Some("2001:db8:2::1".parse().unwrap()),
+        on_link: ["172.16.2.0/24", "2001:db8:2::/64"].map(prefix).to_vec(),
     }
 }
 
@@ -133,7 +134,9 @@ fn neighbour(number: usize, families: &[Family], kind: NeighbourKind) -> Neighbo
 
 pub(crate) fn config() -> Config {
     let plain = [Family::Ipv4Unicast, Family::Ipv6Unicast];
-    let other = CustomerFilter { accept: [prefix("203.0.113.0/24")].into(), ..ce_filter() };
+    let on_link = vec![Prefix::new(address(OTHER_CE), 24).expect("a length")];
+    let accept = [prefix("203.0.113.0/24")].into();
+    let other = CustomerFilter { accept, on_link, ..ce_filter() };
     let core = [Family::VpnIpv4, Family::VpnIpv6, Family::RouteTargetConstrain];
     let send = [target(7)].into();
     let (port, accept) = (PortId(3), Vec::new());
