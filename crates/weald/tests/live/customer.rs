@@ -12,15 +12,12 @@
 #![expect(clippy::indexing_slicing, reason = "what is missing in JSON reads as null")]
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use base::AsNumber;
 use model::config::{PortKind, RouterConfig};
 use model::plan::Plan;
 use model::view::PathView;
-use tempfile::TempDir;
 
 use crate::bgp_frr::answers;
 use crate::bird::Bird;
@@ -28,8 +25,9 @@ use crate::capture::Capture;
 use crate::daemon::{Daemon, interfaces};
 use crate::frr::Frr;
 use crate::net::Net;
+use crate::plan;
 use crate::vpn::{SOON, prefix, session, wait_for_session, way};
-use crate::wait::{holds_for, succeed, wait_for};
+use crate::wait::{holds_for, wait_for};
 
 const NETWORK: &str = r#"
 [region]
@@ -73,36 +71,6 @@ delay_ms = 1
 
 [kind.office]
 access = "fibre"
-
-[[class]]
-name = "EF"
-dscp = 46
-share_percent = 10
-
-[[class]]
-name = "AF4"
-dscp = 34
-share_percent = 15
-
-[[class]]
-name = "AF3"
-dscp = 26
-share_percent = 20
-
-[[class]]
-name = "AF2"
-dscp = 18
-share_percent = 25
-
-[[class]]
-name = "AF1"
-dscp = 10
-share_percent = 20
-
-[[class]]
-name = "DE"
-dscp = 0
-share_percent = 10
 "#;
 
 const SITES: &str = "ods_code,name,kind,organisation,postcode,lat,lon
@@ -148,22 +116,9 @@ struct Region {
     daemons: BTreeMap<String, Daemon>,
 }
 
-fn compile() -> Plan {
-    let folder = TempDir::with_prefix("weald-").expect("a folder");
-    for (file, text) in
-        [("network.toml", NETWORK), ("sites.csv", SITES), ("services.toml", SERVICES)]
-    {
-        fs::write(folder.path().join(file), text).expect("a file");
-    }
-    let plan = folder.path().join("plan.json");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_weald"));
-    succeed(command.arg("compile").arg(folder.path()).arg("--out").arg(&plan));
-    serde_json::from_slice(&fs::read(plan).expect("a file")).expect("a plan")
-}
-
 impl Region {
     fn start() -> Self {
-        let plan = compile();
+        let plan = plan::compile(NETWORK, SITES, SERVICES);
         let lans: Vec<String> = plan
             .attachments
             .iter()

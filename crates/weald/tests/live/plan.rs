@@ -5,12 +5,18 @@
 //! numbers at its end.
 
 use core::net::Ipv4Addr;
+use std::fs;
+use std::process::Command;
 
 use base::{AsNumber, Label, MacAddr, RouterId, SystemId};
 use model::config::{
     Authentication, AuthenticationAlgorithm, Bfd, Bgp, InterfaceAddress, Isis, LabelRange,
     Loopback, Medium, Neighbour, NeighbourKind, Port, PortKind, Role, RouterConfig,
 };
+use model::plan::Plan;
+use tempfile::TempDir;
+
+use crate::wait::succeed;
 
 /// The region's AS.
 pub(crate) const AS: AsNumber = AsNumber(65_000);
@@ -140,4 +146,33 @@ pub(crate) fn frr_link(router: u8, other: u8, metric: u32, more: &str) -> String
 exit
 "
     )
+}
+
+/// The six classes with their code points and shares.
+const CLASSES: [(&str, u8, u8); 6] = [
+    ("EF", 46, 10),
+    ("AF4", 34, 15),
+    ("AF3", 26, 20),
+    ("AF2", 18, 25),
+    ("AF1", 10, 20),
+    ("DE", 0, 10),
+];
+
+/// The plan that `weald compile` makes of these files; the network's is without its classes.
+pub(crate) fn compile(network: &str, sites: &str, services: &str) -> Plan {
+    let folder = TempDir::with_prefix("weald-").expect("a folder");
+    let class = |(name, dscp, share): &(&str, u8, u8)| {
+        format!("[[class]]\nname = \"{name}\"\ndscp = {dscp}\nshare_percent = {share}\n")
+    };
+    let classes: String = CLASSES.iter().map(class).collect();
+    let network = format!("{network}\n{classes}");
+    let texts =
+        [("network.toml", network.as_str()), ("sites.csv", sites), ("services.toml", services)];
+    for (name, text) in texts {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let plan = folder.path().join("plan.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weald"));
+    succeed(command.arg("compile").arg(folder.path()).arg("--out").arg(&plan));
+    serde_json::from_slice(&fs::read(plan).expect("a plan")).expect("a plan")
 }

@@ -16,11 +16,11 @@ use host::ethernet;
 use host::secure::{PrivateKey, PublicKey, SecureConfig};
 use model::config::{Medium, Port, PortKind, RouterConfig};
 use model::plan::{Link, Plan};
-use tempfile::TempDir;
 
 use crate::daemon::Daemon;
 use crate::frames::Wire;
 use crate::net::Net;
+use crate::plan;
 use crate::wait::{succeed, wait_for};
 
 /// Until every adjacency and session is there, on a machine that does other things too.
@@ -110,16 +110,6 @@ addresses = ["10.2.0.0/16"]
 sites = ["A"]
 "#;
 
-/// The six classes with their code points and shares.
-const CLASSES: [(&str, u8, u8); 6] = [
-    ("EF", 46, 10),
-    ("AF4", 34, 15),
-    ("AF3", 26, 20),
-    ("AF2", 18, 25),
-    ("AF1", 10, 20),
-    ("DE", 0, 10),
-];
-
 /// A running region.
 #[derive(Debug)]
 pub(crate) struct Region {
@@ -143,28 +133,10 @@ fn alone() -> File {
     lock
 }
 
-/// What is said of a region whose core is signed, or is not.
+/// The plan of a region whose core is signed, or is not.
 fn compiled(signed: bool) -> Plan {
-    let folder = TempDir::with_prefix("weald-").expect("a folder");
-    let mut network = NETWORK.to_owned();
-    if signed {
-        network.push_str(AUTHENTICATION);
-    }
-    for (name, dscp, share) in CLASSES {
-        network.push_str(&format!(
-            "[[class]]\nname = \"{name}\"\ndscp = {dscp}\nshare_percent = {share}\n"
-        ));
-    }
-    let texts =
-        [("network.toml", network.as_str()), ("sites.csv", SITES), ("services.toml", SERVICES)];
-    for (name, text) in texts {
-        fs::write(folder.path().join(name), text).expect("a file");
-    }
-    let plan = folder.path().join("plan.json");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_weald"));
-    succeed(command.arg("compile").arg(folder.path()).arg("--out").arg(&plan));
-    let text = fs::read_to_string(plan).expect("a plan");
-    serde_json::from_str(&text).expect("a plan")
+    let network = if signed { format!("{NETWORK}{AUTHENTICATION}") } else { NETWORK.to_owned() };
+    plan::compile(&network, SITES, SERVICES)
 }
 
 /// The name of a LAN's namespace.
