@@ -26,6 +26,7 @@ mod dhcp;
 mod dispatch;
 mod error;
 mod event;
+mod export;
 mod hosts;
 mod install;
 pub mod probes;

@@ -155,3 +155,29 @@ fn refused_isis_packets_are_counted_by_reason() {
     let refused: Vec<_> = lab.router(CORE_1).view().refusals.into_iter().collect();
     assert_eq!(refused, [("is-is: malformed: ends too early".to_owned(), 2)]);
 }
+
+#[test]
+fn forwarding_tables_are_told_in_full() {
+    let lab = Lab::converged(1);
+    for router in [CORE_1, CORE_2, SITE_1] {
+        let router = lab.router(router);
+        let (own, told) = (router.tables(), router.forwarding_tables());
+        assert_eq!((told.router.as_str(), told.generation), (router.config().name.as_str(), 1));
+        let routes: usize = told.vrfs.iter().map(|vrf| vrf.routes.len()).sum();
+        let sizes = (routes, told.global.len(), told.labels.len(), told.ports.len());
+        let own_routes: usize = own.vrfs().map(|(_, vrf)| vrf.routes.iter().count()).sum();
+        let (global, labels) = (own.global().iter().count(), own.labels().count());
+        assert_eq!(sizes, (own_routes, global, labels, own.ports().count()));
+        for entry in told.vrfs.iter().flat_map(|vrf| &vrf.routes) {
+            let model::tables::VrfRoute::Remote(paths) = &entry.to else { continue };
+            for path in paths {
+                let via = usize::try_from(path.via).expect("a number");
+                let hops = &told.transports[via].hops;
+                assert!(hops.iter().all(|hop| told.ports.iter().any(|port| port.id == hop.port)));
+                assert!(!hops.is_empty(), "{}", entry.prefix);
+            }
+        }
+        let text = serde_json::to_string(&told).expect("data");
+        assert_eq!(serde_json::from_str::<model::tables::RouterTables>(&text).expect("data"), told);
+    }
+}

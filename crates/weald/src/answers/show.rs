@@ -4,7 +4,10 @@ use core::net::IpAddr;
 
 use base::{LabelSpace, Prefix};
 use model::config::RouterConfig;
-use model::view::{GlobalRouteView, HopView, LabelView, RouterView, VrfRouteView};
+use model::tables::RouterTables;
+use model::view::{HopView, LabelView, RouterView, VrfRouteView};
+
+use router::Router;
 
 use crate::control::request::{Routes, Show};
 use crate::control::response::Answer;
@@ -19,14 +22,8 @@ pub(crate) trait Inspect {
     fn find<'a>(&'a self, name: &str) -> Result<&'a str, Failure>;
     /// A router's configuration.
     fn config(&self, router: &str) -> Option<&RouterConfig>;
-    /// A router at a glance; none where it does not run, and so with its tables.
-    fn view(&self, router: &str) -> Option<RouterView>;
-    /// Routes of its VRFs, or of one.
-    fn vrf_routes(&self, router: &str, vrf: Option<&str>) -> Option<Vec<VrfRouteView>>;
-    /// Its routes of the region's own addresses.
-    fn global_routes(&self, router: &str) -> Option<Vec<GlobalRouteView>>;
-    /// Its labels.
-    fn labels(&self, router: &str) -> Option<Vec<LabelView>>;
+    /// A router; none where it does not run.
+    fn router(&self, name: &str) -> Option<&Router>;
     /// What happened lately, the oldest first.
     fn happened(&self) -> Vec<&Event>;
 }
@@ -38,9 +35,12 @@ pub(crate) fn answer(network: &impl Inspect, show: &Show) -> Result<Answer, Fail
         Show::Global(named) => global(network, &named.router),
         Show::Labels(named) => labels(network, &named.router),
         Show::Neighbours(named) => {
-            let name = network.find(&named.router)?;
-            let view = network.view(name).ok_or_else(|| without_power(name))?;
+            let view = running(network, &named.router)?.view();
             Ok(Answer::new(&view, neighbours(&view)))
+        }
+        Show::Tables(named) => {
+            let tables = running(network, &named.router)?.forwarding_tables();
+            Ok(Answer::new(&tables, in_numbers(&tables)))
         }
         Show::Events(asked) => events(network, asked.router.as_deref()),
     }
@@ -82,6 +82,29 @@ impl Wanted {
     }
 }
 
+/// The router that is meant, where it runs.
+fn running<'a>(network: &'a impl Inspect, name: &str) -> Result<&'a Router, Failure> {
+    let name = network.find(name)?;
+    network.router(name).ok_or_else(|| without_power(name))
+}
+
+/// How much there is in a router's tables.
+fn in_numbers(tables: &RouterTables) -> String {
+    let mut table = Table::new(&[("table", Align::Left), ("entries", Align::Right)]);
+    for vrf in &tables.vrfs {
+        table.row([format!("vrf {}", vrf.name), number(vrf.routes.len() as u64)]);
+        table.row([format!("access rules of {}", vrf.name), number(vrf.rules.len() as u64)]);
+    }
+    for (name, entries) in [
+        ("labels", tables.labels.len()),
+        ("global", tables.global.len()),
+        ("transports", tables.transports.len()),
+    ] {
+        table.row([name.to_owned(), number(entries as u64)]);
+    }
+    format!("{}hint: `--json` prints them\n", table.text())
+}
+
 fn routes(network: &impl Inspect, asked: &Routes) -> Result<Answer, Failure> {
     let name = network.find(&asked.router)?;
     let wanted = Wanted::read(asked.prefix.as_deref())?;
@@ -95,8 +118,7 @@ fn routes(network: &impl Inspect, asked: &Routes) -> Result<Answer, Failure> {
             return Err(unknown(&format!("vrf of `{name}`"), vrf, names, &hint));
         }
     }
-    let mut routes =
-        network.vrf_routes(name, asked.vrf.as_deref()).ok_or_else(|| without_power(name))?;
+    let mut routes = running(network, name)?.vrf_routes(asked.vrf.as_deref());
     routes.retain(|route| wanted.fits(route.prefix));
     let text = if vrfs.is_empty() {
         format!("`{name}` has no vrf: virtual networks end at site routers\n")
@@ -141,7 +163,7 @@ fn hops(hops: &[HopView]) -> String {
 
 fn global(network: &impl Inspect, router: &str) -> Result<Answer, Failure> {
     let name = network.find(router)?;
-    let routes = network.global_routes(name).ok_or_else(|| without_power(name))?;
+    let routes = running(network, name)?.global_routes();
     let mut table =
         Table::new(&[("prefix", Align::Left), ("metric", Align::Right), ("via", Align::Left)]);
     for route in &routes {
@@ -157,7 +179,7 @@ fn global(network: &impl Inspect, router: &str) -> Result<Answer, Failure> {
 
 fn labels(network: &impl Inspect, router: &str) -> Result<Answer, Failure> {
     let name = network.find(router)?;
-    let labels = network.labels(name).ok_or_else(|| without_power(name))?;
+    let labels = running(network, name)?.label_views();
     let config = network.config(name);
     let space = |label: &LabelView| match label.space {
         LabelSpace::Platform => "platform".to_owned(),

@@ -4,6 +4,7 @@ use base::PortId;
 use model::config::{PortKind, Role, RouterConfig};
 use model::plan::{Attachment, Link, LinkEnd, LinkKind};
 use model::view::RouterView;
+use router::Router;
 use serde_json::json;
 use twin::LinkState;
 
@@ -64,7 +65,7 @@ fn router(network: &Network, number: usize, config: &RouterConfig) -> Answer {
     };
     let sites: Vec<_> = network.sites_of(name).map(|site| site.code.as_str()).collect();
     let affected = would_be_cut_off(network, &network.reach_without(&[number], &[]));
-    let view = network.view(name);
+    let view = network.router(name).map(Router::view);
     let mut text = format!("{name}: {role}, plan {}\n", config.generation);
     if !sites.is_empty() {
         text.push_str(&format!("serves: {}\n", list(&sites)));
@@ -177,7 +178,7 @@ fn link(network: &Network, number: usize, link: &Link) -> Answer {
 
 /// A link's end as its router sees it: port, link, BFD, why not.
 fn end_cells(network: &Network, end: &LinkEnd) -> [String; 4] {
-    let view = network.view(&end.router);
+    let view = network.router(&end.router).map(Router::view);
     let port = view.and_then(|view| view.ports.into_iter().find(|port| port.port == end.port));
     match port {
         Some(port) => [
@@ -224,7 +225,7 @@ fn site(network: &Network, number: usize) -> Option<Answer> {
     });
     let uplinks: Vec<_> =
         uplinks.map(|(number, link)| (link, state_words(network.link_state(number)))).collect();
-    let view = network.view(&site.router);
+    let view = network.router(&site.router).map(Router::view);
     let mut table = Table::of_words(&["uplink", "fault", "link", "bfd", "why not"]);
     for (link, state) in &uplinks {
         let fault = if *state == "up" { "none" } else { state };

@@ -147,6 +147,9 @@ Examples:
     /// What a router does with each label
     #[command(after_help = "Example:\n  weald show labels lewes-1")]
     Labels(Named),
+    /// A router's forwarding tables in full, as data
+    #[command(after_help = "Example:\n  weald show tables lewes-1 --json")]
+    Tables(Named),
     /// A router's adjacencies and sessions
     #[command(after_help = "Example:\n  weald show neighbours lewes-1")]
     Neighbours(Named),

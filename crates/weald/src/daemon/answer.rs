@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use host::Driver;
 use host::device::Counters;
 use model::config::RouterConfig;
-use model::view::{GlobalRouteView, LabelView, RouterView, VrfRouteView};
+use model::view::RouterView;
+use router::Router;
 use serde::Serialize;
 
 use crate::answers::show::{self, Inspect};
@@ -31,20 +32,8 @@ impl Inspect for Inspected<'_> {
         Some(self.driver.router().config())
     }
 
-    fn view(&self, _: &str) -> Option<RouterView> {
-        Some(self.driver.router().view())
-    }
-
-    fn vrf_routes(&self, _: &str, vrf: Option<&str>) -> Option<Vec<VrfRouteView>> {
-        Some(self.driver.router().vrf_routes(vrf))
-    }
-
-    fn global_routes(&self, _: &str) -> Option<Vec<GlobalRouteView>> {
-        Some(self.driver.router().global_routes())
-    }
-
-    fn labels(&self, _: &str) -> Option<Vec<LabelView>> {
-        Some(self.driver.router().label_views())
+    fn router(&self, _: &str) -> Option<&Router> {
+        Some(self.driver.router())
     }
 
     fn happened(&self) -> Vec<&Event> {

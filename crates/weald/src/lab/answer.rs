@@ -158,7 +158,10 @@ fn ask_router(lab: &mut Lab, name: &str, request: &Request) -> Result<Answer, Fa
 fn passed_on(lab: &mut Lab, show: &Show) -> Result<Answer, Failure> {
     let asked = match show {
         Show::Routes(asked) => Some(&asked.router),
-        Show::Global(named) | Show::Labels(named) | Show::Neighbours(named) => Some(&named.router),
+        Show::Global(named)
+        | Show::Labels(named)
+        | Show::Tables(named)
+        | Show::Neighbours(named) => Some(&named.router),
         Show::Events(asked) => asked.router.as_ref(),
     };
     let Some(asked) = asked else {
@@ -169,7 +172,10 @@ fn passed_on(lab: &mut Lab, show: &Show) -> Result<Answer, Failure> {
     let mut show = show.clone();
     match &mut show {
         Show::Routes(asked) => asked.router.clone_from(&name),
-        Show::Global(named) | Show::Labels(named) | Show::Neighbours(named) => {
+        Show::Global(named)
+        | Show::Labels(named)
+        | Show::Tables(named)
+        | Show::Neighbours(named) => {
             named.router.clone_from(&name);
         }
         Show::Events(asked) => asked.router = Some(name.clone()),

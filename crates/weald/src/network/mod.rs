@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use base::{Duration, Instant};
 use model::config::RouterConfig;
 use model::plan::{Plan, Site};
-use model::view::{GlobalRouteView, LabelView, RouterView, VrfRouteView};
+use router::Router;
 use serde::Serialize;
 use twin::checker::isolation::Breach;
 use twin::survey::{Extent, Survey};
@@ -173,20 +173,8 @@ impl Inspect for Network {
         self.plan().routers.iter().find(|config| config.name == router)
     }
 
-    fn view(&self, router: &str) -> Option<RouterView> {
-        Some(self.twin.router(router)?.view())
-    }
-
-    fn vrf_routes(&self, router: &str, vrf: Option<&str>) -> Option<Vec<VrfRouteView>> {
-        Some(self.twin.router(router)?.vrf_routes(vrf))
-    }
-
-    fn global_routes(&self, router: &str) -> Option<Vec<GlobalRouteView>> {
-        Some(self.twin.router(router)?.global_routes())
-    }
-
-    fn labels(&self, router: &str) -> Option<Vec<LabelView>> {
-        Some(self.twin.router(router)?.label_views())
+    fn router(&self, name: &str) -> Option<&Router> {
+        self.twin.router(name)
     }
 
     fn happened(&self) -> Vec<&Event> {
