@@ -1,7 +1,7 @@
 //! A region's plan: every router's configuration, the links between them, and what people were
 //! promised.
 //!
-//! The promises ([`Attachment`], [`Application`], [`Community`]) come from the intent by a short
+//! The promises ([`VirtualNetwork`], [`Attachment`], [`Application`], [`Community`]) come from the intent by a short
 //! way, not through the compiler of configurations: checkers compare the running network with
 //! them, and would find a mistake of the compiler.
 
@@ -28,6 +28,8 @@ pub struct Plan {
     pub links: Vec<Link>,
     /// Every site.
     pub sites: Vec<Site>,
+    /// Every virtual network.
+    pub virtual_networks: Vec<VirtualNetwork>,
     /// Every LAN of every site in every virtual network.
     pub attachments: Vec<Attachment>,
     /// Every published application.
@@ -105,6 +107,18 @@ pub struct Site {
     pub router: String,
     /// Whether it has two uplinks to different PoPs.
     pub resilient: bool,
+}
+
+/// A virtual network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VirtualNetwork {
+    /// The virtual network's name, unique in the region.
+    pub name: String,
+    /// The organisation that owns it.
+    pub organisation: String,
+    /// Its addresses: its LANs are within. Another one's may overlap.
+    pub addresses: Vec<Prefix>,
 }
 
 /// A LAN of one site in one virtual network.

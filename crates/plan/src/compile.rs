@@ -59,6 +59,7 @@ pub fn compile(
         routers,
         links,
         sites: promises.sites,
+        virtual_networks: promises.virtual_networks,
         attachments: promises.attachments,
         applications: promises.applications,
         communities: promises.communities,

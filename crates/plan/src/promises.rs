@@ -4,8 +4,9 @@
 //! intent's own words and the allotted numbers alone: nothing here looks at a VRF, a route target, an
 //! access rule or a configuration.
 
+use base::Prefix;
 use intent::{Date, Intent, Site};
-use model::plan::{Application, Attachment, Community, Site as PromisedSite};
+use model::plan::{Application, Attachment, Community, Site as PromisedSite, VirtualNetwork};
 
 use crate::numbers::Numbers;
 
@@ -13,6 +14,7 @@ use crate::numbers::Numbers;
 #[derive(Debug)]
 pub(crate) struct Promises {
     pub(crate) sites: Vec<PromisedSite>,
+    pub(crate) virtual_networks: Vec<VirtualNetwork>,
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) applications: Vec<Application>,
     pub(crate) communities: Vec<Community>,
@@ -26,13 +28,15 @@ pub(crate) fn promises<'a>(
 ) -> Promises {
     let mut sites: Vec<_> = intent.sites.iter().map(|site| promised_site(intent, site)).collect();
     sites.sort_by(|a, b| a.code.cmp(&b.code));
+    let mut virtual_networks = virtual_networks(intent, numbers);
+    virtual_networks.sort_by(|a, b| a.name.cmp(&b.name));
     let mut attachments = attachments(intent, numbers);
     attachments.sort_by(|a, b| (&a.site, &a.virtual_network).cmp(&(&b.site, &b.virtual_network)));
     let mut applications = applications(intent, numbers);
     applications.sort_by(|a, b| a.name.cmp(&b.name));
     let mut communities = communities(intent, as_of);
     communities.sort_by(|a, b| a.name.cmp(&b.name));
-    Promises { sites, attachments, applications, communities }
+    Promises { sites, virtual_networks, attachments, applications, communities }
 }
 
 /// A site without a router of its own is as resilient as the site whose router serves it.
@@ -50,6 +54,19 @@ fn promised_site(intent: &Intent, site: &Site) -> PromisedSite {
 
 fn find<'a>(intent: &'a Intent, code: &str) -> Option<&'a Site> {
     intent.sites.iter().find(|site| site.code == code)
+}
+
+fn virtual_networks<'a>(intent: &'a Intent, numbers: &mut Numbers<'a>) -> Vec<VirtualNetwork> {
+    let promised = |network: &'a intent::VirtualNetwork| {
+        let v4 = network.addresses.iter().copied().map(Prefix::V4);
+        let v6 = numbers.network_v6(&network.name).map(Prefix::V6);
+        VirtualNetwork {
+            name: network.name.clone(),
+            organisation: network.organisation.clone(),
+            addresses: v4.chain(v6).collect(),
+        }
+    };
+    intent.virtual_networks.iter().map(promised).collect()
 }
 
 fn attachments<'a>(intent: &'a Intent, numbers: &mut Numbers<'a>) -> Vec<Attachment> {

@@ -116,6 +116,7 @@ mod tests {
             routers: Vec::new(),
             links: Vec::new(),
             sites: Vec::new(),
+            virtual_networks: Vec::new(),
             attachments: Vec::new(),
             applications: vec![records],
             communities: vec![community],

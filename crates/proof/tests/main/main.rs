@@ -1,0 +1,5 @@
+//! Proofs over the tables of networks that have come up, and over tables with one mistake.
+
+mod mutations;
+mod networks;
+mod region;
