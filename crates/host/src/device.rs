@@ -46,6 +46,11 @@ pub trait Device {
         let _ = now;
     }
 
+    /// What whoever runs the router should know of this device, and do about it.
+    fn note(&self) -> Option<&str> {
+        None
+    }
+
     /// What was counted so far.
     fn counters(&mut self) -> Counters;
 }
@@ -61,6 +66,7 @@ pub struct Counters {
     pub lost_in: u64,
     /// Dropped on the way out: the send queue was full, or the kernel refused the frame.
     pub lost_out: u64,
-    /// Refused: not from the far end of a secure link, or not what it may carry.
+    /// Refused: not from the far end of a secure link, or not what it may carry; of a VLAN, or longer
+    /// than the port's packets may be.
     pub refused: u64,
 }

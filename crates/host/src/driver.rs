@@ -138,6 +138,11 @@ impl Driver {
         })
     }
 
+    /// What whoever runs the router should know of the devices, and do about it.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.ports.iter().filter_map(|port| port.device.as_ref()?.note())
+    }
+
     /// Runs until the master has had enough.
     ///
     /// # Errors

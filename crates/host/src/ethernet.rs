@@ -3,8 +3,15 @@
 //! Frames are read from a ring of fixed slots, without a system call for each, and sent many at a
 //! time. The ring and the kernel's send buffer are the port's queues and bound its memory: what
 //! finds them full is dropped and counted. (A ring that sends was tried: a frame that the card
-//! refuses stays at its head and blocks the port.) The interface itself needs no address; it is made promiscuous,
-//! because the port's Ethernet address is the plan's.
+//! refuses stays at its head and blocks the port.) The interface has no address; it is made
+//! promiscuous, because the port's Ethernet address is the plan's, and is kept from this machine's
+//! own network stack.
+//!
+//! A port has no VLANs. Linux takes a tag off a frame before anybody sees it and tells of it
+//! beside: a frame of a VLAN looks like any other, and is refused here, or what somebody keeps in a
+//! VLAN would enter the port's virtual network. A tag inside a tag stays in the frame, and is no
+//! protocol that the router knows. A VLAN that is to be a port is an interface of its own,
+//! `eth0.42`.
 //!
 //! A frame that another namespace of this machine sends may arrive with its checksum left for a
 //! card to fill in; it is filled in here, so that what goes on over a real link is whole.
@@ -15,6 +22,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use crate::checksum;
 use crate::device::{Counters, Device};
+use crate::exclusive::Exclusive;
 use crate::ffi::{self, Ring, RingShape};
 
 /// Slots that receive: at 64 octets a frame a gigabit line fills them in a third of a millisecond
@@ -43,6 +51,7 @@ pub struct Ethernet {
     ring: Ring,
     socket: OwnedFd,
     control: OwnedFd,
+    exclusive: Option<Exclusive>,
     next_received: u32,
     /// Frames that wait to be sent, one behind the other, and where each ends.
     waiting: Vec<u8>,
@@ -73,11 +82,25 @@ pub fn send_whole_frames(name: &str) -> io::Result<()> {
 
 impl Ethernet {
     /// Takes an interface of the calling thread's network namespace for a port whose packets have
-    /// at most `mtu` octets. It stays where it was opened when the thread goes elsewhere.
+    /// at most `mtu` octets. It stays where it was opened when the thread goes elsewhere. This
+    /// machine's own network stack does not hear it any more.
+    ///
+    /// # Errors
+    /// There is no such interface, it has an address, or no right to use it (`CAP_NET_RAW`,
+    /// `CAP_NET_ADMIN`, and `CAP_BPF`).
+    pub fn open(name: &str, mtu: u16) -> io::Result<Self> {
+        let control = ffi::control_socket()?;
+        // Before anything is done to it.
+        let exclusive = Exclusive::take(control.as_fd(), ffi::interface_index(name)?)?;
+        Ok(Self { exclusive: Some(exclusive), ..Self::beside(name, mtu)? })
+    }
+
+    /// Listens and speaks at an interface beside this machine's own network stack, which goes on
+    /// using it.
     ///
     /// # Errors
     /// There is no such interface, or no right to use it (`CAP_NET_RAW`).
-    pub fn open(name: &str, mtu: u16) -> io::Result<Self> {
+    pub fn beside(name: &str, mtu: u16) -> io::Result<Self> {
         let index = ffi::interface_index(name)?;
         let control = ffi::control_socket()?;
         send_whole_frames(name)?;
@@ -94,6 +117,7 @@ impl Ethernet {
             ring,
             socket,
             control,
+            exclusive: None,
             next_received: 0,
             waiting: Vec::new(),
             ends: Vec::with_capacity(SEND_BATCH),
@@ -121,11 +145,11 @@ impl Device for Ethernet {
     }
 
     fn receive(&mut self, budget: usize, each: &mut dyn FnMut(&[u8])) -> io::Result<usize> {
-        let (mut taken, mut cut) = (0, 0);
+        let (mut taken, mut refused) = (0, 0);
         while taken < budget {
             let mut hand_over = |frame: ffi::Received<'_>| {
-                if frame.cut {
-                    cut += 1;
+                if frame.cut || frame.tagged {
+                    refused += 1;
                     return;
                 }
                 if frame.unfinished {
@@ -139,8 +163,8 @@ impl Device for Ethernet {
             self.next_received = self.next_received.wrapping_add(1);
             taken += 1;
         }
-        self.counters.received += taken as u64;
-        self.counters.refused += cut;
+        self.counters.received += taken as u64 - refused;
+        self.counters.refused += refused;
         if taken == 0 {
             // Nothing in the ring, and yet readable: there is an error to fetch, or it was just
             // taken.
@@ -186,6 +210,10 @@ impl Device for Ethernet {
 
     fn carrier(&mut self) -> bool {
         !self.gone && ffi::is_running(self.control.as_fd(), &self.name).unwrap_or(false)
+    }
+
+    fn note(&self) -> Option<&str> {
+        self.exclusive.as_ref().and_then(Exclusive::note)
     }
 
     fn counters(&mut self) -> Counters {

@@ -9,6 +9,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::{self, MaybeUninit};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -53,6 +54,22 @@ pub(crate) fn interface_index(name: &str) -> io::Result<c_int> {
         Ok(index) if index > 0 => Ok(index),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The name of an interface of this network namespace.
+///
+/// # Errors
+/// There is none of that number.
+pub(crate) fn interface_name(index: c_int) -> io::Result<String> {
+    let index = libc::c_uint::try_from(index).unwrap_or_default();
+    let mut name = [0_u8; libc::IF_NAMESIZE];
+    // SAFETY: there is room for the longest name, which is what this call asks for.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    if found.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let name = CStr::from_bytes_until_nul(&name).map_err(io::Error::other)?;
+    name.to_str().map(str::to_owned).map_err(io::Error::other)
 }
 
 fn interface_request(name: &str) -> io::Result<libc::ifreq> {
@@ -119,6 +136,27 @@ pub(crate) fn mtu(control: BorrowedFd<'_>, name: &str) -> io::Result<c_int> {
     check(unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) })?;
     // SAFETY: this call fills in the size of the union.
     Ok(unsafe { request.ifr_ifru.ifru_mtu })
+}
+
+/// The IPv4 address of an interface, if it has one.
+///
+/// # Errors
+/// There is no such interface.
+pub(crate) fn ipv4_address(control: BorrowedFd<'_>, name: &str) -> io::Result<Option<Ipv4Addr>> {
+    let mut request = interface_request(name)?;
+    // SAFETY: the request is an `ifreq` that lives through the call.
+    let asked =
+        check(unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCGIFADDR, &raw mut request) });
+    match asked {
+        Ok(_) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let address = (&raw const request.ifr_ifru).cast::<libc::sockaddr_in>();
+    // SAFETY: this call fills in the address of the union with one of IPv4, which is as long as the
+    // one of no family that the union has.
+    let address = unsafe { address.read_unaligned() };
+    Ok(Some(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes())))
 }
 
 /// Sets the largest packet of an interface.
@@ -196,8 +234,105 @@ pub(crate) struct RingShape {
     pub(crate) count: u32,
 }
 
+/// An instruction of `linux/bpf.h`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+struct Instruction {
+    code: u8,
+    registers: u8,
+    offset: i16,
+    value: i32,
+}
+
+impl Instruction {
+    const fn new(code: u8, (to, from): (u8, u8), offset: i16, value: i32) -> Self {
+        let registers =
+            if cfg!(target_endian = "little") { from << 4 | to } else { to << 4 | from };
+        Self { code, registers, offset, value }
+    }
+}
+
+/// Drops every frame (`TCX_DROP`) but those of VLANs, about which others may decide (`TCX_NEXT`).
+/// The places in `__sk_buff`: 20 whether there is a tag, 24 the tag.
+const DROP_ALL: [Instruction; 8] = [
+    Instruction::new(0xb7, (0, 0), 0, 2),
+    Instruction::new(0x61, (2, 1), 20, 0),
+    Instruction::new(0x15, (2, 0), 4, 0),
+    Instruction::new(0x61, (2, 1), 24, 0),
+    Instruction::new(0x57, (2, 0), 0, 0xfff),
+    Instruction::new(0x15, (2, 0), 1, 0),
+    Instruction::new(0xb7, (0, 0), 0, -1),
+    Instruction::new(0x95, (0, 0), 0, 0),
+];
+
+/// One call of `bpf`. It returns a descriptor.
+///
+/// # Safety
+/// The attributes are laid out as the command wants them, and what they point to lives.
+unsafe fn bpf<T>(command: c_int, attributes: &T) -> io::Result<OwnedFd> {
+    let pointer = ptr::from_ref(attributes);
+    // SAFETY: the pointer is to a `T`, which lives through the call, and the length is that of `T`;
+    // the caller answers for the rest.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, pointer, size_of::<T>()) };
+    owned(c_int::try_from(result).unwrap_or(-1))
+}
+
+/// Has an interface of this network namespace drop what it receives once packet sockets have seen
+/// it, for as long as what this returns is there.
+///
+/// # Errors
+/// A kernel before 6.6, or no right to (`CAP_BPF` and `CAP_NET_ADMIN`).
+pub(crate) fn drop_at_ingress(index: c_int) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        count: u32,
+        instructions: u64,
+        license: u64,
+        log: [u64; 2],
+        version: u32,
+        flags: u32,
+        name: [u8; 16],
+    }
+    #[repr(C)]
+    struct Link {
+        program: u32,
+        interface: u32,
+        place: u32,
+        flags: u32,
+    }
+    const PROG_LOAD: c_int = 5;
+    const LINK_CREATE: c_int = 28;
+    const SCHED_CLS: u32 = 3;
+    const TCX_INGRESS: u32 = 46;
+    let license = c"MIT";
+    let load = Load {
+        kind: SCHED_CLS,
+        count: u32::try_from(DROP_ALL.len()).unwrap_or_default(),
+        instructions: DROP_ALL.as_ptr().addr() as u64,
+        license: license.as_ptr().addr() as u64,
+        log: [0; 2],
+        version: 0,
+        flags: 0,
+        name: *b"weald_port\0\0\0\0\0\0",
+    };
+    // SAFETY: the attributes of this command up to the name; instructions and license are constants.
+    let program = unsafe { bpf(PROG_LOAD, &load)? };
+    let link = Link {
+        program: u32::try_from(program.as_raw_fd()).unwrap_or_default(),
+        interface: u32::try_from(index).unwrap_or_default(),
+        place: TCX_INGRESS,
+        flags: 0,
+    };
+    // SAFETY: the attributes of this command up to the flags, which point to nothing.
+    unsafe { bpf(LINK_CREATE, &link) }
+}
+
 /// Slots of a ring are laid out in blocks of this many octets.
 const BLOCK: u32 = 1 << 16;
+
+/// The VLAN in a tag; 0 is none, the tag speaks of priority only (IEEE 802.1Q §9.6).
+const VLAN: u16 = 0xfff;
 
 /// Received frames, shared with the kernel.
 #[derive(Debug)]
@@ -216,6 +351,9 @@ pub(crate) struct Received<'a> {
     pub(crate) bytes: &'a mut [u8],
     /// The frame was longer than its slot.
     pub(crate) cut: bool,
+    /// It came with a tag, which is not among the octets any more and says that it belongs to a
+    /// VLAN.
+    pub(crate) tagged: bool,
     /// Its transport checksum was left for a card to fill in.
     pub(crate) unfinished: bool,
 }
@@ -279,6 +417,7 @@ impl Ring {
         each(Received {
             bytes,
             cut: header.tp_snaplen < header.tp_len,
+            tagged: status & libc::TP_STATUS_VLAN_VALID != 0 && header.tp_vlan_tci & VLAN != 0,
             unfinished: status & libc::TP_STATUS_CSUMNOTREADY != 0,
         });
         self.status(number).store(libc::TP_STATUS_KERNEL, Ordering::Release);

@@ -11,6 +11,7 @@ mod checksum;
 pub mod device;
 mod driver;
 pub mod ethernet;
+mod exclusive;
 mod ffi;
 mod grace;
 pub mod namespace;

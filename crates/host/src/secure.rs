@@ -11,7 +11,8 @@
 //! translators on the way alive. Where it knows none it waits for the peer. The endpoint is
 //! wherever the peer was last heard from under a seal, so that either end may move; a handshake
 //! that the peer begins is answered to where it came from, but moves nothing until the peer has
-//! used the session, because a recording could have begun it.
+//! used the session, because a recording could have begun it. However many recordings are answered
+//! so, the session in use stays (`slots`).
 //!
 //! Anybody may send datagrams to the socket. What is not the peer's costs a hash or an
 //! authentication at most, changes nothing, and is counted by its reason; handshakes beyond ten a
@@ -39,6 +40,7 @@ mod hostile;
 mod key;
 mod refused;
 mod session;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +50,7 @@ pub use refused::RefusedReason;
 use encapsulation::Encapsulation;
 use refused::Refusals;
 use session::Session;
+use slots::sender_index;
 
 /// Octets of the longest frame: a GRE header and a jumbo frame's payload.
 pub const FRAME_MAX: usize = 9_216;
@@ -145,7 +148,7 @@ impl fmt::Debug for SecureLink {
 #[derive(Debug, Clone, Copy)]
 enum Message {
     Initiation,
-    Response,
+    Response { index: u32 },
     Cookie,
     Data { index: u32 },
 }
@@ -154,7 +157,9 @@ impl Message {
     fn of(datagram: &[u8]) -> Result<Self, RefusedReason> {
         match Tunn::parse_incoming_packet(datagram) {
             Ok(Packet::HandshakeInit(_)) => Ok(Self::Initiation),
-            Ok(Packet::HandshakeResponse(_)) => Ok(Self::Response),
+            Ok(Packet::HandshakeResponse(answer)) => {
+                Ok(Self::Response { index: answer.receiver_idx })
+            }
             Ok(Packet::PacketCookieReply(_)) => Ok(Self::Cookie),
             Ok(Packet::PacketData(data)) => {
                 let counter = datagram.get(8..).and_then(|rest| rest.first_chunk());
@@ -166,12 +171,6 @@ impl Message {
             Err(_) => Err(RefusedReason::Malformed),
         }
     }
-}
-
-/// The index by which the sender of a handshake message wants to be addressed.
-fn sender_index(message: &[u8]) -> u32 {
-    let octets = message.get(4..).and_then(|rest| rest.first_chunk());
-    octets.map_or(0, |octets| u32::from_le_bytes(*octets))
 }
 
 /// The error that says what is wrong with a configuration.
@@ -268,8 +267,12 @@ impl SecureLink {
             return;
         }
         self.next_tick = now + TICK;
+        self.session.ticked();
         match self.tunnel.update_timers(&mut self.scratch) {
-            TunnResult::WriteToNetwork(message) => tell(&self.socket, self.endpoint, message),
+            TunnResult::WriteToNetwork(message) => {
+                self.session.wrote(message);
+                tell(&self.socket, self.endpoint, message);
+            }
             // The library has given up. What waited so long is of no use any more.
             TunnResult::Err(_) => {
                 for _ in self.waiting.drain(..) {
@@ -284,14 +287,15 @@ impl SecureLink {
             self.session.ended();
         }
         if self.endpoint.is_some() && self.session.wants_handshake(now) {
-            self.begin_handshake();
+            self.begin_handshake(false);
         }
     }
 
-    /// Begins a handshake, where none is under way.
-    fn begin_handshake(&mut self) {
-        let message = self.tunnel.format_handshake_initiation(&mut self.scratch, false);
+    /// Begins a handshake, where none is under way or another is wanted.
+    fn begin_handshake(&mut self, another: bool) {
+        let message = self.tunnel.format_handshake_initiation(&mut self.scratch, another);
         if let TunnResult::WriteToNetwork(message) = message {
+            self.session.wrote(message);
             tell(&self.socket, self.endpoint, message);
         }
     }
@@ -306,6 +310,11 @@ impl SecureLink {
     ) -> Result<bool, RefusedReason> {
         let datagram = self.datagram.get(..len).unwrap_or_default();
         let message = Message::of(datagram)?;
+        let initiation = matches!(message, Message::Initiation);
+        if initiation && self.session.is_next_in_use() {
+            self.begin_handshake(true);
+        }
+        let datagram = self.datagram.get(..len).unwrap_or_default();
         match self.tunnel.decapsulate(Some(from.ip()), datagram, &mut self.scratch) {
             TunnResult::Err(error) => {
                 Err(RefusedReason::of(&error, matches!(message, Message::Data { .. })))
@@ -315,13 +324,16 @@ impl SecureLink {
                 Err(RefusedReason::UnderLoad)
             }
             TunnResult::WriteToNetwork(reply) => {
+                self.session.wrote(reply);
                 tell(&self.socket, Some(from), reply);
                 match message {
                     Message::Initiation => self.session.answered(sender_index(reply), now),
-                    Message::Response | Message::Cookie | Message::Data { .. } => {
-                        self.session.completed(now);
+                    Message::Response { index } => {
+                        self.session.completed(index, now);
                         self.endpoint = Some(from);
                     }
+                    // The library has nothing to say to these.
+                    Message::Cookie | Message::Data { .. } => {}
                 }
                 Ok(false)
             }
@@ -348,7 +360,10 @@ impl SecureLink {
     fn release(&mut self) {
         for _ in 0..HELD_BACK_MAX {
             match self.tunnel.decapsulate(None, &[], &mut self.scratch) {
-                TunnResult::WriteToNetwork(message) => tell(&self.socket, self.endpoint, message),
+                TunnResult::WriteToNetwork(message) => {
+                    self.session.wrote(message);
+                    tell(&self.socket, self.endpoint, message);
+                }
                 TunnResult::Done
                 | TunnResult::Err(_)
                 | TunnResult::WriteToTunnelV4(..)
@@ -366,6 +381,7 @@ impl SecureLink {
         let sealed = self.tunnel.encapsulate(&self.packet, &mut self.scratch);
         let sent = match (sealed, self.endpoint) {
             (TunnResult::WriteToNetwork(message), Some(endpoint)) => {
+                self.session.wrote(message);
                 self.socket.send_to(message, endpoint).is_ok()
             }
             (_, Some(_) | None) => false,

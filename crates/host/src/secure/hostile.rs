@@ -240,6 +240,57 @@ fn recorded_handshake_neither_brings_a_restarted_link_up_nor_moves_it() {
     assert_eq!((link.carrier(), link.endpoint()), (false, home));
 }
 
+/// What the peer makes of the next frame of the link, whatever handshakes come before it.
+fn opened_by(bare: &mut Bare, link: &mut SecureLink) -> Option<Vec<u8>> {
+    link.send(&frame(9));
+    let sealed = soon(|| {
+        assert!(received(link).is_empty());
+        let mut buffer = [0; 2048];
+        let len = bare.socket.recv(&mut buffer).ok()?;
+        // A frame, not a handshake or a sign of life.
+        (buffer[0] == 4 && len > 32).then(|| buffer[..len].to_vec())
+    });
+    match bare.tunnel.decapsulate(None, &sealed?, &mut bare.scratch) {
+        TunnResult::WriteToTunnelV4(packet, _) => Some(packet[20..].to_vec()),
+        TunnResult::Done
+        | TunnResult::Err(_)
+        | TunnResult::WriteToNetwork(_)
+        | TunnResult::WriteToTunnelV6(..) => None,
+    }
+}
+
+/// Able to fail: the eighth answer took the place of the session in use, and the peer could open
+/// nothing any more.
+#[test]
+fn recorded_handshakes_do_not_cost_a_restarted_link_its_session() {
+    let (here, there) = (PrivateKey::generate(), PrivateKey::generate());
+    let mut bare = Bare::new(&here, there.public());
+    // As many as are answered within a second.
+    let recorded: Vec<_> = (0..9).map(|_| bare.initiation()).collect();
+    bare = Bare { tunnel: Bare::new(&here, there.public()).tunnel, ..bare };
+    let home = bare.socket.local_addr().ok();
+    let mut link = link(&far(config(there, here.public(), home)));
+    assert!(received(&mut link).is_empty());
+    let (initiation, _) = datagram(&bare.socket);
+    let answer = bare.confirmation(&initiation);
+    bare.send(&answer, &link);
+    let up = soon(|| received(&mut link).is_empty().then(|| link.carrier()).filter(|up| *up));
+    assert!(up.is_some());
+    assert_eq!(opened_by(&mut bare, &mut link), Some(frame(9)));
+
+    let thief = socket();
+    for recording in &recorded {
+        thief.send_to(recording, address(&link)).unwrap();
+        let answer = soon(|| {
+            assert!(received(&mut link).is_empty());
+            thief.recv(&mut [0; 2048]).ok()
+        });
+        assert_eq!(answer, Some(92), "it cannot be told from the peer's");
+        assert_eq!(opened_by(&mut bare, &mut link), Some(frame(9)));
+    }
+    assert_eq!((link.carrier(), link.endpoint()), (true, home));
+}
+
 #[test]
 fn wrong_keys_never_come_up() {
     let (here, there) = (PrivateKey::generate(), PrivateKey::generate());

@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &arguments::Router, json: bool) -> Result<Outcome, 
         metrics::offer(figures, asker)?;
     }
     let log = Log::new(config.name.clone(), arguments.log);
+    driver.notes().for_each(|note| log.trouble(note));
     log.said(&format!("runs plan {} and listens at {}", config.generation, path.display()));
     listener.open();
     let config_path = arguments.config.clone();

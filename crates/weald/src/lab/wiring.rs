@@ -102,8 +102,8 @@ impl Wiring {
         self.lans.get(&number)
     }
 
-    /// Has the kernel say nothing by itself on the routers' ports, and take hosts' addresses at
-    /// once.
+    /// Has the kernel say nothing by itself on interfaces that no router has taken for a port yet or
+    /// secure links run over, and take hosts' addresses at once.
     fn silence(&self) -> io::Result<()> {
         const FOLDER: &str = "/proc/sys/net/ipv6/conf/default";
         let write = |name: &str, value: &str| std::fs::write(Path::new(FOLDER).join(name), value);

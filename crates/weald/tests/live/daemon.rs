@@ -67,12 +67,40 @@ impl Daemon {
         ports: &str,
         files: &[(&str, &str)],
     ) -> Self {
+        let command = net.command(space, env!("CARGO_BIN_EXE_weald"));
+        Self::start_by(command, config, ports, files)
+    }
+
+    /// Starts a router without other rights than these, as an ordinary user: `+net_raw,+bpf`.
+    pub(crate) fn start_as_nobody(
+        net: &Net,
+        space: &str,
+        rights: &str,
+        config: &RouterConfig,
+        ports: &str,
+    ) -> Self {
+        let mut command = net.command(space, "setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        for set in ["--inh-caps", "--ambient-caps", "--bounding-set"] {
+            command.arg(set).arg(format!("-all,{rights}"));
+        }
+        command.arg(env!("CARGO_BIN_EXE_weald"));
+        Self::start_by(command, config, ports, &[])
+    }
+
+    fn start_by(
+        mut command: Command,
+        config: &RouterConfig,
+        ports: &str,
+        files: &[(&str, &str)],
+    ) -> Self {
         let folder = TempDir::with_prefix("weald-").expect("a folder");
         for (name, text) in files.iter().chain(&[("ports.toml", ports)]) {
             fs::write(folder.path().join(name), text).expect("a file");
         }
         write_config(&folder, config);
-        let mut command = net.command(space, env!("CARGO_BIN_EXE_weald"));
+        // Whoever it runs as makes its socket there.
+        std::os::unix::fs::chown(folder.path(), Some(65_534), None).expect("a folder");
         command.arg("router").arg(folder.path().join("config.json"));
         command.arg("--ports").arg(folder.path().join("ports.toml"));
         command.arg("--socket").arg(folder.path().join("control")).args(["--log", "json"]);

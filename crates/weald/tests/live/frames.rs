@@ -31,7 +31,7 @@ pub(crate) struct Wire(Ethernet);
 
 impl Wire {
     pub(crate) fn open(net: &Net, space: &str, interface: &str) -> Self {
-        let opened = net.space(space).run(|| Ethernet::open(interface, MTU));
+        let opened = net.space(space).run(|| Ethernet::beside(interface, MTU));
         Self(opened.unwrap_or_else(|error| panic!("{interface} in {space}: {error}")))
     }
 
@@ -174,6 +174,15 @@ pub(crate) fn solicitation((mac, from): (MacAddr, Ipv6Addr), target: Ipv6Addr) -
     let message = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &target.octets(), &[1, 1], &mac.0].concat();
     let message = summed((from.into(), target.into()), ICMP_V6, message, 2);
     ipv6((from, target), ICMP_V6, &message)
+}
+
+/// A router's advertisement to everybody on the link that it is a default router for half an hour.
+pub(crate) fn advertisement((mac, from): (MacAddr, Ipv6Addr)) -> Vec<u8> {
+    let everybody = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    let head = [134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+    let message = [&head[..], &mac.0].concat();
+    let message = summed((from.into(), everybody.into()), ICMP_V6, message, 2);
+    ipv6((from, everybody), ICMP_V6, &message)
 }
 
 /// What a DHCP client asks of everybody.

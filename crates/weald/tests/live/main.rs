@@ -33,6 +33,7 @@ mod hostile;
 mod hosts;
 mod isis;
 mod lab;
+mod machine;
 mod net;
 mod plan;
 mod programs;
