@@ -104,6 +104,9 @@ Examples:
     /// Let every core link, core router and point of presence fail, one after the other
     #[command(after_help = "Example:\n  weald sweep examples/six-sites")]
     Sweep(Sweep),
+    /// Prove that virtual networks are isolated, over every forwarding entry
+    #[command(after_help = "Examples:\n  weald prove examples/sussex\n  weald prove DIR --json")]
+    Prove(Prove),
     /// Print the JSON Schema of `network.toml` or `services.toml`
     #[command(after_help = "Example:\n  weald schema network > network.schema.json")]
     Schema {
@@ -325,6 +328,16 @@ pub(crate) struct Sweep {
     pub(crate) seed: u64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Everything random comes from this number
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaFile {
     /// Of `network.toml`
@@ -393,7 +406,8 @@ mod tests {
 
     #[test]
     fn the_socket_is_offered_where_one_is_used() {
-        const WITHOUT: [&str; 6] = ["check", "compile", "search", "sweep", "schema", "completions"];
+        const WITHOUT: [&str; 7] =
+            ["check", "compile", "search", "sweep", "prove", "schema", "completions"];
         let mut command = Arguments::command();
         command.build();
         walk(&mut command, "weald", &mut |path, help| {

@@ -3,6 +3,7 @@
 mod check;
 mod compile;
 mod lab;
+mod prove;
 mod router;
 mod search;
 mod shell;
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Router(arguments) => router::run(&arguments, json),
         Command::Search(arguments) => search::run(&arguments, json),
         Command::Sweep(arguments) => sweep::run(&arguments, json),
+        Command::Prove(arguments) => prove::run(&arguments, json),
         Command::Schema { file } => {
             output::json(&match file {
                 SchemaFile::Network => intent::schema_network(),
