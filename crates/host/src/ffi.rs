@@ -721,16 +721,26 @@ pub(crate) fn user(name: &str) -> io::Result<(u32, u32)> {
     Ok((entry.pw_uid, entry.pw_gid))
 }
 
-/// Becomes another user for good, without groups and without a way to gain rights again.
+/// Becomes another user for good, without groups and without a way to gain rights again. One that
+/// was to end with the process that started it still does.
 ///
 /// # Errors
-/// No right to.
+/// No right to, or the process that it was to end with has ended.
 pub(crate) fn become_user(user: u32, group: u32) -> io::Result<()> {
-    // SAFETY: plain numbers; the list of groups is empty.
+    let mut signal: c_int = 0;
+    // SAFETY: plain numbers; the list of groups is empty, and the kernel writes one number to
+    // where there is room for it. `getppid` takes nothing and cannot fail.
     unsafe {
+        let parent = libc::getppid();
+        check(libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal))?;
         check(libc::setgroups(0, ptr::null()))?;
         check(libc::setresgid(group, group, group))?;
         check(libc::setresuid(user, user, user))?;
+        // The kernel forgets this of a process that becomes another user.
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::try_from(signal).unwrap_or(0)))?;
+        if signal != 0 && libc::getppid() != parent {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
     }
     Ok(())
 }

@@ -29,7 +29,13 @@ impl User {
 /// Whether this process is the machine's administrator.
 #[must_use]
 pub fn is_root() -> bool {
-    ffi::effective_user() == 0
+    user_number() == 0
+}
+
+/// The number of the user that this process acts for.
+#[must_use]
+pub fn user_number() -> u32 {
+    ffi::effective_user()
 }
 
 /// Gives up every right for good: becomes the user where one is given, has no capability any more,

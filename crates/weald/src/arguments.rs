@@ -37,12 +37,14 @@ The file of ports says what stands behind each port of the configuration:
   private_key_file = \"uplink.key\"
   peer = \"mhjEAYLvXO4/xWXsU7yQ3DO0LPTTeDgKpbKWCVMGeyk=\"
 
-SIGHUP has it read its configuration again; SIGTERM stops it.
+SIGHUP has it read its configuration again, as the user that it has become; one that asks for other
+ports than those that are open needs a restart. SIGTERM stops it. Started as root it must be told
+who to become: `systemd-sysusers packaging/weald.sysusers` makes the user `weald`.
 
 Examples:
   weald compile examples/two-pops --out plan.json --routers configs
   weald router configs/lewes-1.json --ports ports.toml --check
-  weald router configs/lewes-1.json --ports ports.toml --metrics 127.0.0.1:9464";
+  weald router configs/lewes-1.json --ports ports.toml --user weald --metrics 127.0.0.1:9464";
 
 /// A private MPLS network shared by many organisations: check it, run it, ask it.
 #[derive(Debug, Parser)]
@@ -259,7 +261,7 @@ pub(crate) struct Router {
     /// Look at both files and do nothing
     #[arg(long)]
     pub(crate) check: bool,
-    /// Become this user once the ports are open
+    /// Become this user once the ports are open; as root it has to be given
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
     /// Offer figures for Prometheus at this address and port

@@ -10,7 +10,8 @@
 //!   [`lan`] a site's LAN for real programs;
 //! - [`report`] and [`screen`] are how results look, [`output`] is the only place that prints.
 //!
-//! One thread drives the network. A second one accepts on the socket and hands requests over.
+//! One thread drives the network. Others accept on the socket, hand requests over, and write a
+//! router's log.
 
 mod answers;
 mod arguments;

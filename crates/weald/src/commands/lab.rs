@@ -35,8 +35,7 @@ pub(crate) fn run(arguments: &arguments::Lab, json: bool) -> Result<Outcome, Fai
     // Before any thread starts: those that start later do not hear signals either.
     let signals = Signals::hear()
         .map_err(|error| Failure::network(format!("the kernel refuses signals: {error}")))?;
-    let path = socket::chosen(arguments.socket.path.clone())
-        .unwrap_or_else(|| socket::default_path(&loaded.intent.region.name));
+    let path = socket::place(arguments.socket.path.clone(), &loaded.intent.region.name)?;
     let (listener, bell, _asker) = Listener::start(&path)?;
     let routers = count(loaded.plan.routers.len(), "router", "routers");
     output::note(&format!("{}: starting {routers}", loaded.plan.region));
@@ -44,7 +43,7 @@ pub(crate) fn run(arguments: &arguments::Lab, json: bool) -> Result<Outcome, Fai
     let mut lab = match result {
         Ok(lab) => lab,
         Err(failure) => {
-            listener.finish(false);
+            listener.finish();
             return Err(failure);
         }
     };
@@ -61,17 +60,16 @@ pub(crate) fn run(arguments: &arguments::Lab, json: bool) -> Result<Outcome, Fai
         text = format!("not well after {:.1} s: {}\n", took.as_secs_f64(), unwell.join(", "));
     }
     output::either(json, &said, &text);
-    let mut asked_to = false;
     if !arguments.once {
         listener.open();
         output::note(&format!("the lab runs and listens at {}", path.display()));
         output::note(
             "hint: run programs on a LAN with `weald shell SITE`, stop it with `weald down`",
         );
-        asked_to = lab.serve(&listener, bell, &signals);
+        lab.serve(&listener, bell, &signals);
     }
     drop(lab);
-    listener.finish(asked_to);
+    listener.finish();
     Ok(Outcome::from(unwell.is_empty()))
 }
 

@@ -40,8 +40,7 @@ pub(crate) fn run(arguments: &Up, json: bool) -> Result<Outcome, Failure> {
     let listener = if arguments.once {
         None
     } else {
-        let path = socket::chosen(arguments.socket.path.clone())
-            .unwrap_or_else(|| socket::default_path(&loaded.intent.region.name));
+        let path = socket::place(arguments.socket.path.clone(), &loaded.intent.region.name)?;
         Some(Listener::start(&path)?)
     };
     let result = bring_up(arguments, loaded, start);
@@ -53,13 +52,13 @@ pub(crate) fn run(arguments: &Up, json: bool) -> Result<Outcome, Failure> {
     let (mut network, report) = match result {
         Ok(up) => up,
         Err(failure) => {
-            listener.finish(false);
+            listener.finish();
             return Err(failure);
         }
     };
     print(&report, json);
     if let Err(failure) = attach(&mut network, &arguments.attach) {
-        listener.finish(false);
+        listener.finish();
         return Err(failure);
     }
     listener.open();
@@ -67,7 +66,7 @@ pub(crate) fn run(arguments: &Up, json: bool) -> Result<Outcome, Failure> {
     output::note(&format!("the network runs and listens at {path}"));
     output::note("hint: ask it with `weald status` in another terminal, stop it with `weald down`");
     serve::serve(&mut network, &listener, bell);
-    listener.finish(true);
+    listener.finish();
     Ok(Outcome::Good)
 }
 

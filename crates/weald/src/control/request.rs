@@ -29,7 +29,7 @@ Examples:
   weald ping G1 G2 --v6 --count 3
   weald ping G1 H1 --port tcp/22
   weald ping lewes-1 brighton-1                         (in a lab)
-  weald ping site-h1 10.1.2.1 --socket /run/weald/site-h1.sock")]
+  weald ping site-h1 10.1.2.1 --socket /run/weald/weald-site-h1.sock")]
     Ping(Ping),
     /// Follow a packet and its answer, router by router and label by label
     #[command(after_help = "\
@@ -38,7 +38,7 @@ packet runs out of, with the labels that they saw.
 
 Examples:
   weald trace G1 records
-  weald trace site-h1 10.1.2.1 --socket /run/weald/site-h1.sock")]
+  weald trace site-h1 10.1.2.1 --socket /run/weald/weald-site-h1.sock")]
     Trace(Trace),
     /// Show a router's tables, and why each path is used or not
     #[command(subcommand, after_help = "Example:\n  weald show routes H1 --prefix 10.2.0.0/16")]
@@ -63,7 +63,7 @@ Examples:
   nsenter --net=$(weald lan H1 --json | jq -r .namespace) ip address")]
     Lan(Lan),
     /// A router's figures for Prometheus
-    #[command(after_help = "Example:\n  weald metrics --socket /run/weald/lewes-1.sock")]
+    #[command(after_help = "Example:\n  weald metrics --socket /run/weald/weald-lewes-1.sock")]
     Metrics,
     /// Stop the running network
     #[command(after_help = "Example:\n  weald down")]

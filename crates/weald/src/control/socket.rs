@@ -12,6 +12,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::control::place::{self, Folder, Found};
 use crate::failure::Failure;
 
 /// The variable that names the socket.
@@ -33,30 +34,34 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(600);
 const PATH_OCTETS_MAX: usize = 107;
 
 /// The path that was asked for, on the command line or by the environment.
-pub(crate) fn chosen(argument: Option<PathBuf>) -> Option<PathBuf> {
+fn chosen(argument: Option<PathBuf>) -> Option<PathBuf> {
     argument.or_else(|| env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from))
 }
 
-fn default_folder() -> PathBuf {
-    let of_user = env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty());
-    of_user.map_or_else(env::temp_dir, PathBuf::from)
-}
-
-/// The default path for a region.
-pub(crate) fn default_path(region: &str) -> PathBuf {
-    default_folder().join(format!("weald-{region}.sock"))
+/// Where a network of this name is to listen: the path that was asked for, else the default one,
+/// whose folder is made.
+pub(crate) fn place(argument: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
+    if let Some(path) = chosen(argument) {
+        return Ok(path);
+    }
+    let folder = Folder::default();
+    folder.make()?;
+    Ok(folder.path.join(format!("weald-{name}.sock")))
 }
 
 /// The default paths at which a network answers.
-fn running() -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(default_folder()) else { return Vec::new() };
+fn running() -> Result<Vec<PathBuf>, Failure> {
+    let folder = Folder::default();
+    folder.check()?;
+    let Ok(entries) = fs::read_dir(&folder.path) else { return Ok(Vec::new()) };
     let is_ours = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("weald-") && name.ends_with(".sock") && answers(path)
+        let is_named = name.starts_with("weald-") && name.ends_with(".sock");
+        is_named && place::check(path, Found::There).is_ok() && answers(path)
     };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_ours).collect();
     paths.sort();
-    paths
+    Ok(paths)
 }
 
 /// Whether somebody listens.
@@ -67,24 +72,27 @@ fn answers(path: &Path) -> bool {
 /// Connects to the running network.
 pub(crate) fn connect(argument: Option<PathBuf>) -> Result<UnixStream, Failure> {
     const HINT: &str = "start one with `weald up DIR`, as `weald up examples/sussex`";
-    let path = match chosen(argument) {
-        Some(path) => path,
+    let (path, found) = match chosen(argument) {
+        Some(path) => (path, Found::Named),
         None => {
-            let mut running = running();
+            let mut running = running()?;
             if running.len() > 1 {
                 let paths: Vec<_> = running.iter().map(|p| p.display().to_string()).collect();
                 return Err(Failure::input("several networks are running")
                     .hint(format!("choose one with `--socket`: {}", paths.join(", "))));
             }
-            running.pop().ok_or_else(|| Failure::network("no running network found").hint(HINT))?
+            let path = running.pop();
+            let none = || Failure::network("no running network found").hint(HINT);
+            (path.ok_or_else(none)?, Found::There)
         }
     };
-    UnixStream::connect(&path).map_err(|error| {
+    let stream = place::check(&path, found).and_then(|()| UnixStream::connect(&path));
+    stream.map_err(|error| {
         let shown = path.display();
         if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
             return Failure::network(format!("no running network found at `{shown}`")).hint(HINT);
         }
-        Failure::network(format!("`{shown}` cannot be reached: {error}"))
+        Failure::network(format!("`{shown}` cannot be used: {error}"))
     })
 }
 

@@ -2,24 +2,26 @@
 //!
 //! They are offered over HTTP at one address, by a thread that asks the router as anybody else
 //! does. A request is read up to its end or its limit; whatever it asks for, these figures are the
-//! answer.
+//! answer. They are made at most once a second, however often they are asked for.
 
 use core::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host::Driver;
 use host::device::Counters;
 
-use crate::control::listener::Asker;
+use crate::control::listener::{self, Asker};
 use crate::control::request::Request;
 use crate::control::response::Response;
 use crate::failure::Failure;
 
-/// How long whoever asks may take.
+/// How long whoever asks may take, from the first octet to the last.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How old figures may be: making them takes time that frames could have.
+const AGE_MAX: Duration = Duration::from_secs(1);
 /// Octets of a request that are read.
 const REQUEST_OCTETS_MAX: u64 = 8 * 1024;
 
@@ -141,36 +143,145 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
         .map_err(|error| Failure::input(format!("metrics cannot be at `{address}`: {error}")))
 }
 
-/// Offers the figures, on a thread of its own.
-pub(crate) fn offer(listener: TcpListener, asker: Asker) -> Result<(), Failure> {
+/// Offers the figures, on a thread of its own; says where.
+pub(crate) fn offer(listener: TcpListener, asker: Asker) -> Result<SocketAddr, Failure> {
+    let refuse = |error| Failure::network(format!("metrics cannot be offered: {error}"));
+    let address = listener.local_addr().map_err(refuse)?;
     let serve = move || {
-        for stream in listener.incoming().flatten() {
-            // Whoever went away has no need of an answer.
-            let _ = answer(&stream, &asker);
+        let mut figures = Figures::default();
+        for stream in listener.incoming() {
+            match stream {
+                // Whoever went away has no need of an answer.
+                Ok(stream) => drop(answer(&stream, &asker, &mut figures)),
+                Err(_) => listener::pause(),
+            }
         }
     };
-    let thread = thread::Builder::new().name("metrics".to_owned()).spawn(serve);
-    thread.map_err(|error| Failure::network(format!("no thread can be started: {error}")))?;
-    Ok(())
+    thread::Builder::new().name("metrics".to_owned()).spawn(serve).map_err(refuse)?;
+    Ok(address)
 }
 
-fn answer(mut stream: &TcpStream, asker: &Asker) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut lines = BufReader::new(stream.take(REQUEST_OCTETS_MAX));
-    let mut line = String::new();
-    while lines.read_line(&mut line)? > "\r\n".len() {
+/// The figures, or why there are none.
+fn made(asker: &Asker) -> Result<String, String> {
+    match asker.ask(Request::Metrics) {
+        Some(Response::Answer(answer)) => Ok(answer.text),
+        Some(Response::Error(refusal)) => Err(refusal.message),
+        None => Err("stopping".to_owned()),
+    }
+}
+
+/// The figures, and when they were made.
+#[derive(Debug, Default)]
+struct Figures(Option<(Instant, String)>);
+
+impl Figures {
+    /// The figures, made anew where they are too old.
+    fn text(
+        &mut self,
+        now: Instant,
+        make: impl FnOnce() -> Result<String, String>,
+    ) -> Result<&str, String> {
+        let is_new = |(at, _): &(Instant, String)| now.duration_since(*at) < AGE_MAX;
+        if !self.0.as_ref().is_some_and(is_new) {
+            self.0 = None;
+            self.0 = Some((now, make()?));
+        }
+        Ok(self.0.as_ref().map_or("", |(_, text)| text))
+    }
+}
+
+/// A connection that ends at a certain time, however slowly its octets come and go.
+struct Hurried<'a> {
+    stream: &'a TcpStream,
+    until: Instant,
+}
+
+impl Hurried<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl io::Read for Hurried<'_> {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(octets)
+    }
+}
+
+impl io::Write for Hurried<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+fn answer(stream: &TcpStream, asker: &Asker, figures: &mut Figures) -> io::Result<()> {
+    let mut stream = Hurried { stream, until: Instant::now() + PATIENCE };
+    let mut lines = BufReader::new((&mut stream).take(REQUEST_OCTETS_MAX));
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > "\r\n".len() {
         line.clear();
     }
-    let (state, text) = match asker.ask(Request::Metrics) {
-        Some(Response::Answer(answer)) => ("200 OK", answer.text),
-        Some(Response::Error(refusal)) => ("503 Service Unavailable", refusal.message),
-        None => ("503 Service Unavailable", "stopping".to_owned()),
+    let text = figures.text(Instant::now(), || made(asker));
+    let (state, text) = match &text {
+        Ok(text) => ("200 OK", *text),
+        Err(why) => ("503 Service Unavailable", why.as_str()),
     };
-    write!(
-        stream,
+    let head = format!(
         "HTTP/1.1 {state}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
         text.len()
-    )
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AGE_MAX, Figures, Hurried, PATIENCE};
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn one_that_says_an_octet_at_a_time_is_cut_off_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut slow = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let start = Instant::now();
+        let limit = PATIENCE / 4;
+        let says = thread::spawn(move || {
+            while slow.write_all(b"x").is_ok() {
+                thread::park_timeout(limit / 10);
+            }
+        });
+        let mut stream = Hurried { stream: &stream, until: start + limit };
+        let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
+        assert!(start.elapsed() < limit + Duration::from_secs(1), "{:?}: {error}", start.elapsed());
+        drop(listener);
+        stream.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        says.join().unwrap();
+    }
+
+    #[test]
+    fn figures_are_made_at_most_once_a_second() {
+        let start = Instant::now();
+        let mut figures = Figures::default();
+        let made = |text: &str| Ok(text.to_owned());
+        assert_eq!(figures.text(start, || Err("starting".to_owned())), Err("starting".to_owned()));
+        assert_eq!(figures.text(start, || made("first")), Ok("first"));
+        let soon = start + AGE_MAX - Duration::from_millis(1);
+        assert_eq!(figures.text(soon, || made("second")), Ok("first"));
+        assert_eq!(figures.text(start + AGE_MAX, || made("third")), Ok("third"));
+        let later = start + 2 * AGE_MAX;
+        assert!(figures.text(later, || Err("stopping".to_owned())).is_err());
+        assert_eq!(figures.text(later, || made("fourth")), Ok("fourth"), "old ones are not kept");
+    }
 }

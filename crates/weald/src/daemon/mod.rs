@@ -1,6 +1,7 @@
 //! `weald router`: one router of a plan as a process of its own, on real ports.
 //!
-//! [`ports`] says what stands behind each port; the host's loop drives the router; [`Daemon`] is
+//! [`ports`] says what stands behind each port, and [`opened`] which configurations that fits; the
+//! host's loop drives the router; [`Daemon`] is
 //! who that loop asks: it answers requests on the control socket ([`answer`]), those that take a
 //! while when they have ([`probing`]), writes what happens to the log ([`log`]), and gives figures to
 //! whoever collects them ([`metrics`]).
@@ -8,6 +9,7 @@
 pub(crate) mod answer;
 pub(crate) mod log;
 pub(crate) mod metrics;
+pub(crate) mod opened;
 pub(crate) mod ports;
 pub(crate) mod probed;
 mod probing;
@@ -26,6 +28,7 @@ use crate::control::listener::Listener;
 use crate::control::request::Request;
 use crate::control::response::{Answer, Response};
 use crate::daemon::log::Log;
+use crate::daemon::opened::Opened;
 use crate::daemon::probing::Probing;
 use crate::failure::Failure;
 use crate::network::Event;
@@ -49,6 +52,7 @@ pub(crate) fn read_config(path: &Path) -> Result<RouterConfig, Failure> {
 /// Who the loop of a router asks.
 pub(crate) struct Daemon {
     path: PathBuf,
+    opened: Opened,
     listener: Listener,
     /// Rings when there is a request.
     bell: PipeReader,
@@ -57,19 +61,19 @@ pub(crate) struct Daemon {
     name: String,
     events: VecDeque<Event>,
     probing: Probing,
-    asked_to_stop: bool,
 }
 
 impl Daemon {
     pub(crate) fn new(
         path: PathBuf,
-        name: String,
+        (name, opened): (String, Opened),
         (listener, bell): (Listener, PipeReader),
         signals: Signals,
         log: Log,
     ) -> Self {
         Self {
             path,
+            opened,
             listener,
             bell,
             signals,
@@ -77,7 +81,6 @@ impl Daemon {
             name,
             events: VecDeque::new(),
             probing: Probing::default(),
-            asked_to_stop: false,
         }
     }
 
@@ -85,9 +88,17 @@ impl Daemon {
         &self.events
     }
 
-    pub(crate) fn finish(self) {
-        self.log.said("stopped");
-        self.listener.finish(self.asked_to_stop);
+    /// Answers what is to be answered, and says how it ended.
+    pub(crate) fn finish(self, ended: &io::Result<()>) {
+        let Self { listener, log, probing, .. } = self;
+        // Who waits for these is told that there will be no answer.
+        drop(probing);
+        match ended {
+            Ok(()) => log.said("stopped"),
+            Err(error) => log.trouble(&format!("stopped: the kernel refuses waiting: {error}")),
+        }
+        listener.finish();
+        log.finish();
     }
 
     /// Answers, and says whether that was the last request.
@@ -109,7 +120,6 @@ impl Daemon {
             // Who asked may have gone away.
             let _ = asked.reply.send(response);
             if is_last {
-                self.asked_to_stop = true;
                 return Next::End;
             }
         }
@@ -123,8 +133,24 @@ impl Daemon {
             Err(failure) => return self.log.trouble(&failure.message),
         };
         let generation = config.generation;
+        let misfits = self.opened.misfits(&config);
+        if !misfits.is_empty() {
+            let misfits = misfits.join(", ");
+            return self.log.trouble(&format!(
+                "configuration of plan {generation} is refused: it does not fit the ports that are \
+                 open: {misfits}; restart the router for it"
+            ));
+        }
+        let unopened = self.opened.unopened(driver.router().config(), &config);
         match driver.with(|router, now| router.set_config(now, config)) {
-            Ok(()) => self.log.said(&format!("configuration of plan {generation} is in force")),
+            Ok(()) => {
+                self.log.said(&format!("configuration of plan {generation} is in force"));
+                for name in unopened {
+                    self.log.warned(&format!(
+                        "port `{name}` is new and nothing is behind it: restart the router for it"
+                    ));
+                }
+            }
             Err(errors) => {
                 self.log
                     .trouble(&format!("configuration of plan {generation} is refused: {errors}"));
@@ -151,6 +177,7 @@ impl Master for Daemon {
     }
 
     fn round(&mut self, driver: &mut Driver) -> Option<Instant> {
+        self.log.catch_up();
         self.probing.round(driver)
     }
 

@@ -104,6 +104,8 @@ struct Findings<'a> {
     path: &'a Path,
     text: &'a str,
     problems: Vec<Problem>,
+    /// What stands behind a port already: a wire is in one place only.
+    taken: BTreeMap<String, String>,
 }
 
 impl Findings<'_> {
@@ -113,6 +115,19 @@ impl Findings<'_> {
         let path = self.path.display().to_string();
         self.problems.push(Problem::error(&path, line, what));
     }
+
+    /// What stands behind a port.
+    fn take(&mut self, at: usize, what: String, port: &str) {
+        match self.taken.get(&what) {
+            Some(other) => {
+                let what = format!("{what} stands behind `{other}` already, not behind `{port}`");
+                self.add(Some(at), what);
+            }
+            None => {
+                self.taken.insert(what, port.to_owned());
+            }
+        }
+    }
 }
 
 /// Reads the file of a router's ports; every error at once.
@@ -120,14 +135,16 @@ pub(crate) fn read(path: &Path, config: &RouterConfig) -> Result<Openings, Failu
     let shown = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::input(format!("`{shown}` cannot be read: {error}")))?;
-    let mut findings = Findings { path, text: &text, problems: Vec::new() };
+    let mut findings = Findings { path, text: &text, problems: Vec::new(), taken: BTreeMap::new() };
     let mut openings = Vec::new();
     match toml::from_str::<File>(&text) {
         Err(error) => {
             findings.add(error.span().map(|span| span.start), error.message().to_owned());
         }
         Ok(file) => {
-            for (name, entry) in file.port {
+            let mut entries: Vec<_> = file.port.into_iter().collect();
+            entries.sort_by_key(|(name, _)| name.span().start);
+            for (name, entry) in entries {
                 let at = name.span().start;
                 let port = config.ports().find(|(_, port)| port.name == *name.get_ref());
                 let Some((id, port)) = port else {
@@ -153,12 +170,19 @@ fn opening(findings: &mut Findings<'_>, at: usize, entry: Entry, port: &Port) ->
     let name = &port.name;
     match (entry, port.medium) {
         (Entry { interface: Some(interface), tap: None, secure: None }, Medium::Ethernet) => {
+            findings.take(at, format!("interface `{interface}`"), name);
             Some(Opening::Interface(interface))
         }
+        // A TAP is an interface.
         (Entry { interface: None, tap: Some(tap), secure: None }, Medium::Ethernet) => {
+            findings.take(at, format!("interface `{tap}`"), name);
             Some(Opening::Tap(tap))
         }
         (Entry { interface: None, tap: None, secure: Some(secure) }, Medium::Secure) => {
+            // The kernel gives out a port of its own for each 0.
+            if secure.listen.port() != 0 {
+                findings.take(at, format!("the address `{}`", secure.listen), name);
+            }
             secure_config(findings, at, &secure, port).map(|one| Opening::Secure(Box::new(one)))
         }
         (_, medium) => {

@@ -15,7 +15,7 @@ use model::config::{Role, RouterConfig};
 use router::Router;
 use router::probes::{Outcome, Probe, ProbeId, Realm};
 
-use crate::control::listener::Asked;
+use crate::control::listener::{Asked, CONNECTIONS_MAX};
 use crate::control::request::{self, COUNT_MAX, Request};
 use crate::control::response::{Answer, Response};
 use crate::daemon::answer::own_name;
@@ -39,6 +39,7 @@ const STEPS_AT_ONCE: usize = 5;
 const SILENT_MAX: usize = 3;
 /// Pings and traces at one time: few enough for the router's own limit of probes.
 const UNDER_WAY_MAX: usize = 4;
+const _: () = assert!(UNDER_WAY_MAX < CONNECTIONS_MAX, "others are answered meanwhile");
 
 /// Everything that is under way.
 #[derive(Debug, Default)]

@@ -133,19 +133,14 @@ impl Lab {
         }
     }
 
-    /// Answers requests until it is told to stop; says whether that was by a request.
-    pub(crate) fn serve(
-        &mut self,
-        listener: &Listener,
-        mut bell: PipeReader,
-        signals: &Signals,
-    ) -> bool {
+    /// Answers requests until it is told to stop.
+    pub(crate) fn serve(&mut self, listener: &Listener, mut bell: PipeReader, signals: &Signals) {
         let mut looked = Instant::now();
         loop {
             self.rest.keep_pace();
             let ready = self.rest.wait(&[bell.as_fd(), signals.as_fd()], ROUND);
             if ready.get(1) == Some(&true) && signals.take().is_some() {
-                return false;
+                return;
             }
             if ready.first() == Some(&true) {
                 let mut rung = [0; 1];
@@ -153,7 +148,7 @@ impl Lab {
                 if let Ok(asked) = listener.asked.try_recv()
                     && self.reply(asked)
                 {
-                    return true;
+                    return;
                 }
             }
             if looked.elapsed() < ROUND {

@@ -15,6 +15,8 @@ use crate::failure::Failure;
 use crate::lab::Folder;
 use crate::lab::wiring::PortsAndKeys;
 
+/// Who a router becomes: it needs nothing of anybody's.
+const USER: &str = "nobody";
 /// How long a router may take to stop before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -49,7 +51,7 @@ impl Process {
         let program = std::env::current_exe().map_err(|error| refuse(&error))?;
         let mut command = Command::new(program);
         command.arg("router").arg(&config_path).arg("--ports").arg(&ports_path);
-        command.arg("--socket").arg(&socket).args(["--log", "json"]);
+        command.arg("--socket").arg(&socket).args(["--log", "json", "--user", USER]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         namespace.hold(&mut command);
         let child = command.spawn().map_err(|error| refuse(&error))?;

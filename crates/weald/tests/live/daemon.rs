@@ -1,7 +1,8 @@
 //! Our router: `weald router` in a namespace.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,9 @@ use crate::wait::{succeed, wait_for};
 
 /// How long it may take to open its ports.
 const START: Duration = Duration::from_secs(10);
+
+/// Who it becomes.
+const USER: &str = "nobody";
 
 /// A line of its log, and when it came.
 #[derive(Debug, Clone)]
@@ -95,6 +99,9 @@ impl Daemon {
         files: &[(&str, &str)],
     ) -> Self {
         let folder = TempDir::with_prefix("weald-").expect("a folder");
+        // It reads its configuration again as the user that it has become.
+        let all = Permissions::from_mode(0o755);
+        fs::set_permissions(folder.path(), all).expect("it is ours");
         for (name, text) in files.iter().chain(&[("ports.toml", ports)]) {
             fs::write(folder.path().join(name), text).expect("a file");
         }
@@ -104,6 +111,7 @@ impl Daemon {
         command.arg("router").arg(folder.path().join("config.json"));
         command.arg("--ports").arg(folder.path().join("ports.toml"));
         command.arg("--socket").arg(folder.path().join("control")).args(["--log", "json"]);
+        command.args(["--user", USER]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let log = Arc::default();
@@ -194,11 +202,17 @@ impl Daemon {
 
     /// Gives it another configuration, and waits until that is in force.
     pub(crate) fn reconfigure(&self, config: &RouterConfig) {
+        let text = format!("configuration of plan {} is in force", config.generation);
+        let now = self.offer(config);
+        self.event(now, START, "process", &[("text", &text)]);
+    }
+
+    /// Gives it another configuration, whether it takes it or not; says when.
+    pub(crate) fn offer(&self, config: &RouterConfig) -> Instant {
         let now = Instant::now();
         write_config(&self.folder, config);
         self.signal("HUP");
-        let text = format!("configuration of plan {} is in force", config.generation);
-        self.event(now, START, "process", &[("text", &text)]);
+        now
     }
 
     /// Ends it as an operator does.

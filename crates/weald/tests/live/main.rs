@@ -36,6 +36,7 @@ mod lab;
 mod machine;
 mod net;
 mod plan;
+mod process;
 mod programs;
 mod region;
 mod scene;

@@ -1,9 +1,11 @@
 //! The real binary, from its arguments to its exit codes.
 //!
 //! [`files`] has the commands that work on a folder, [`up`] brings networks up once, [`running`]
-//! asks one that stays up, [`socket`] is about what goes over the socket.
+//! asks one that stays up, [`socket`] is about what goes over the socket, [`router`] is one router
+//! as a process of its own.
 
 mod files;
+mod router;
 mod running;
 mod scene;
 mod socket;

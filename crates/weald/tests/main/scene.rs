@@ -50,6 +50,13 @@ impl Folder {
         fs::write(self.path(file), text).expect("the file can be written");
     }
 
+    /// The path of a socket for it: short, because sockets' paths are.
+    pub(crate) fn socket(&self) -> String {
+        let name = self.0.file_name().expect("it has a name").to_string_lossy().into_owned();
+        let path = std::env::temp_dir().join(format!("wtest-{name}.sock"));
+        path.to_str().expect("a path of ours is text").to_owned()
+    }
+
     /// The names of its files.
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the folder can be listed");
@@ -92,7 +99,7 @@ impl Run {
 }
 
 /// The binary, without what the environment may say about sockets.
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weald"));
     command.args(arguments).env_remove("WEALD_SOCKET").stdin(Stdio::null());
     command
@@ -129,7 +136,7 @@ impl Running {
 
     /// Brings up what a folder has.
     pub(crate) fn start_in(folder: Folder) -> Self {
-        let socket = Self::socket_of(&folder);
+        let socket = folder.socket();
         let mut command = command(&["up", folder.name(), "--socket", &socket]);
         command.args(["--date", "2026-06-01"]).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
@@ -142,15 +149,8 @@ impl Running {
         Self { folder, child, tidy: true, _messages: messages }
     }
 
-    /// The path of the socket: short, because sockets' paths are.
-    fn socket_of(folder: &Folder) -> String {
-        let name = folder.0.file_name().expect("it has a name").to_string_lossy().into_owned();
-        let path = std::env::temp_dir().join(format!("wtest-{name}.sock"));
-        path.to_str().expect("a path of ours is text").to_owned()
-    }
-
     pub(crate) fn socket(&self) -> String {
-        Self::socket_of(&self.folder)
+        self.folder.socket()
     }
 
     pub(crate) fn folder(&self) -> &Folder {
