@@ -50,8 +50,8 @@ pub(crate) fn run(arguments: &arguments::Router, json: bool) -> Result<Outcome, 
     let (listener, bell, asker) = socket.start()?;
     let offered = figures.map(|figures| metrics::offer(figures, asker)).transpose()?;
     let log = Log::new(config.name.clone(), arguments.log)?;
-    driver.notes().for_each(|note| log.trouble(note));
     log.said(&format!("runs plan {} and listens at {}", config.generation, path.display()));
+    driver.notes().for_each(|note| log.trouble(note));
     if let Some(address) = offered {
         log.said(&format!("offers figures at {address}"));
     }

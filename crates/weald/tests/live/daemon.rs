@@ -72,7 +72,7 @@ impl Daemon {
         files: &[(&str, &str)],
     ) -> Self {
         let command = net.command(space, env!("CARGO_BIN_EXE_weald"));
-        Self::start_by(command, config, ports, files)
+        Self::start_by(command, &["--user", USER], config, ports, files)
     }
 
     /// Starts a router without other rights than these, as an ordinary user: `+net_raw,+bpf`.
@@ -89,11 +89,13 @@ impl Daemon {
             command.arg(set).arg(format!("-all,{rights}"));
         }
         command.arg(env!("CARGO_BIN_EXE_weald"));
-        Self::start_by(command, config, ports, &[])
+        // It is somebody already.
+        Self::start_by(command, &[], config, ports, &[])
     }
 
     fn start_by(
         mut command: Command,
+        user: &[&str],
         config: &RouterConfig,
         ports: &str,
         files: &[(&str, &str)],
@@ -111,7 +113,7 @@ impl Daemon {
         command.arg("router").arg(folder.path().join("config.json"));
         command.arg("--ports").arg(folder.path().join("ports.toml"));
         command.arg("--socket").arg(folder.path().join("control")).args(["--log", "json"]);
-        command.args(["--user", USER]);
+        command.args(user);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let log = Arc::default();

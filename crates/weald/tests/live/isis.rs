@@ -323,7 +323,11 @@ fn our_paths_are_those_that_frr_computes_in_our_place() {
     let mut config = plan::core(1);
     let links = LINKS.iter().filter(|(first, _, _)| *first == 1);
     config.ports = links.map(|(_, other, metric)| plan::core_link(1, *other, *metric)).collect();
-    let ports = ["to-r2", "to-r3", "to-r4", "to-r6"].map(|name| (name, name));
+    let ports = ["to-r2", "to-r3", "to-r4", "to-r6"];
+    for port in ports {
+        region.net.run("r1", &format!("ip addr flush dev {port}"));
+    }
+    let ports = ports.map(|name| (name, name));
     let daemon = Daemon::start(&region.net, "r1", &config, &interfaces(&ports));
     let equals = |wanted: &Ways| {
         let ways = Ways::of_weald(&daemon, "r1");

@@ -15,7 +15,7 @@ use base::MacAddr;
 use host::device::Device as _;
 use host::ethernet::Ethernet;
 
-use crate::daemon::{Daemon, interfaces};
+use crate::daemon::{Daemon, Line, interfaces};
 use crate::frames::{IPV4, IPV6, Wire, advertisement, ethernet};
 use crate::net::Net;
 use crate::plan;
@@ -182,6 +182,10 @@ fn machine_is_not_reached_at_a_port_whatever_its_settings_are() {
 fn machine_without_a_filter_is_not_reached_at_a_port_by_its_settings() {
     let mut scene = Scene::new();
     let router = scene.run("+net_raw,+net_admin");
+    let is_told = |line: &Line| line.fields.to_string().contains("hears broadcasts on `p0`");
+    wait_for("word that there is no filter", PATIENCE, || {
+        if router.lines().iter().any(is_told) { Ok(()) } else { Err(router.lines()) }
+    });
     scene.is_hidden();
     drop(router);
     assert!(!scene.is_reached(), "nor until the router is started again");
