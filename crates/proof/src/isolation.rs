@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use base::{LabelSpace, PortId, Prefix};
+use base::{LabelSpace, Prefix};
 use model::plan::Plan;
 use model::tables::{Accepts, LabelAction, RouterTables, VrfRoute};
 
@@ -11,7 +11,7 @@ use crate::crossing::{Difference, admitted, differences};
 use crate::region::{Region, RouterId, RouterTable, VrfTable, within};
 use crate::rights::Network;
 use crate::violation::{Breach, Place, Violation, Witness};
-use crate::walk::{End, Outcome, Walker};
+use crate::walk::{End, Walker};
 
 /// How many violations are kept; the others are counted.
 pub const VIOLATIONS_MAX: usize = 1_000;
@@ -88,13 +88,13 @@ impl<'r, 'a> Prover<'r, 'a> {
 
     /// A packet from a LAN of this VRF to an address.
     fn witness(&self, router: RouterId, network: Network, to: Prefix) -> Option<Witness> {
-        let (name, network) = (self.region.router_name(router), self.region.rights.name(network));
-        let lans = self.region.plan.attachments.iter();
-        let lan = lans.filter(|lan| lan.router == name && lan.virtual_network == network);
+        let network = self.region.rights.name(network);
+        let lans = self.region.router(router).into_iter().flat_map(|one| &one.lans);
+        let mut own = lans.filter(|lan| lan.virtual_network == network);
         let source = |prefix: &Prefix| {
             (prefix.addr().is_ipv4() == to.addr().is_ipv4()).then(|| prefix.nth(2))?
         };
-        lan.into_iter().find_map(|lan| {
+        own.find_map(|lan| {
             Some(Witness {
                 site: lan.site.clone(),
                 virtual_network: network.to_owned(),
@@ -113,7 +113,8 @@ impl<'r, 'a> Prover<'r, 'a> {
                 Accepts::Core | Accepts::Uplink { sources: None, .. } => continue,
                 Accepts::Attachment { vrf, sources } => {
                     let network = router.vrf(*vrf).and_then(|vrf| vrf.network);
-                    if network.is_none() || !self.is_promised(id, port.id) {
+                    let is_promised = router.lans.iter().any(|lan| lan.port == port.id);
+                    if network.is_none() || !is_promised {
                         self.violate(id, Place::Port(port.id), Breach::Stranger, None);
                         continue;
                     }
@@ -150,10 +151,12 @@ impl<'r, 'a> Prover<'r, 'a> {
                 continue;
             }
             self.labels += 1;
-            let Outcome { ends, faults } = walker.service(id, entry.space, entry.label);
-            let mut breaches: BTreeSet<Breach> = faults.into_iter().map(Breach::Way).collect();
+            let outcome = walker.service(id, entry.space, entry.label);
+            let faults = outcome.faults.iter().cloned();
+            let mut breaches: BTreeSet<Breach> = faults.map(Breach::Way).collect();
             if let Some((far, _)) = far {
-                breaches.extend(ends.into_iter().filter_map(|end| self.given_to(far, end)));
+                let ends = outcome.ends.iter();
+                breaches.extend(ends.filter_map(|end| self.given_to(far, *end)));
             }
             for breach in breaches {
                 let place = Place::Label { space: entry.space, label: entry.label };
@@ -172,11 +175,6 @@ impl<'r, 'a> Prover<'r, 'a> {
         }
         let into = into.map(|into| self.region.rights.name(into).to_owned());
         Some(Breach::Leak { at: self.region.router_name(at).to_owned(), into })
-    }
-
-    fn is_promised(&self, id: RouterId, port: PortId) -> bool {
-        let name = self.region.router_name(id);
-        self.region.plan.attachments.iter().any(|lan| lan.port == port && lan.router == name)
     }
 
     /// Follows every entry of a VRF.
@@ -205,13 +203,12 @@ impl<'r, 'a> Prover<'r, 'a> {
                     ));
                 }
                 VrfRoute::Remote(paths) => {
-                    let ways = paths.iter().map(|path| walker.path(id, *path));
-                    for Outcome { ends, faults } in ways {
-                        breaches.extend(faults.into_iter().map(Breach::Way));
-                        let prefix = entry.prefix;
-                        breaches.extend(
-                            ends.into_iter().flat_map(|end| self.ends(network, end, prefix)),
-                        );
+                    for path in paths {
+                        let outcome = walker.path(id, *path);
+                        breaches.extend(outcome.faults.iter().cloned().map(Breach::Way));
+                        let ends = outcome.ends.iter();
+                        breaches
+                            .extend(ends.flat_map(|end| self.ends(network, *end, entry.prefix)));
                     }
                 }
             }
@@ -248,14 +245,13 @@ impl<'r, 'a> Prover<'r, 'a> {
         };
         breaches.extend(self.leaves(from, (at, vrf.network), prefix));
         // Every atom: what is longer than the prefix, and what remains.
-        let longer = vrf.routes.iter().filter(|(other, _)| prefix.covers(*other));
         let whole = vrf.routes.get(prefix).is_some();
         let rest = (!whole).then(|| vrf.routes.longest_match(prefix.addr())).flatten();
         let rest = rest.filter(|(shorter, _)| shorter.covers(prefix));
         if !whole && rest.is_none() {
             breaches.insert(lost());
         }
-        for (_, to) in longer.chain(rest) {
+        for to in vrf.within(prefix).chain(rest.map(|(_, to)| *to)) {
             match to {
                 VrfRoute::Local => {}
                 VrfRoute::Attached { port, .. } => {
@@ -282,13 +278,10 @@ impl<'r, 'a> Prover<'r, 'a> {
         if !own.iter().all(|prefix| within(&vrf.vrf.own, *prefix)) {
             self.violate(id, place(), Breach::Narrower, None);
         }
-        let name = self.region.router_name(id);
-        let here: BTreeSet<&str> = self
-            .region
-            .plan
-            .attachments
+        let here: BTreeSet<&str> = router
+            .lans
             .iter()
-            .filter(|lan| lan.router == name && router.network_of(lan.port) == Some(network))
+            .filter(|lan| router.network_of(lan.port) == Some(network))
             .map(|lan| lan.site.as_str())
             .collect();
         let wanted = self.region.rights.crossings(network, |site| here.contains(site));
@@ -318,10 +311,10 @@ impl<'r, 'a> Prover<'r, 'a> {
     /// Whether every promised destination has a route.
     fn promised(&mut self, id: RouterId, vrf: &VrfTable<'a>) {
         let Some(network) = vrf.network else { return };
-        let name = self.region.rights.name(network);
-        let lans = self.region.plan.attachments.iter();
-        let lans = lans.filter(|lan| lan.virtual_network == name).flat_map(|lan| &lan.prefixes);
-        let wanted = lans.copied().chain(self.region.rights.reached(network));
+        let lans = self.region.lans.get(network.0).into_iter().flatten();
+        let wanted = lans
+            .flat_map(|lan| lan.prefixes.iter().copied())
+            .chain(self.region.rights.reached(network));
         let mut missing = Vec::new();
         for prefix in wanted {
             self.promises += 1;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use base::{Label, LabelSpace, PortId, Prefix, PrefixMap, VrfId};
-use model::plan::Plan;
+use model::plan::{Attachment, Plan};
 use model::tables::{Accepts, LabelAction, Port, RouterTables, Transport, Vrf, VrfRoute};
 
 use crate::rights::{Network, Rights};
@@ -21,6 +21,17 @@ pub(crate) struct VrfTable<'a> {
     /// Whose it is; none: of nobody's LAN.
     pub(crate) network: Option<Network>,
     pub(crate) routes: PrefixMap<&'a VrfRoute>,
+    /// The same in order, so that longer prefixes follow what covers them.
+    in_order: Vec<(Prefix, &'a VrfRoute)>,
+}
+
+impl<'a> VrfTable<'a> {
+    /// The routes to this prefix and to everything within it.
+    pub(crate) fn within(&self, prefix: Prefix) -> impl Iterator<Item = &'a VrfRoute> {
+        let first = self.in_order.partition_point(|(other, _)| *other < prefix);
+        let rest = self.in_order.get(first..).unwrap_or_default().iter();
+        rest.take_while(move |(other, _)| prefix.covers(*other)).map(|(_, route)| *route)
+    }
 }
 
 /// A router's tables, ready to be looked into.
@@ -30,6 +41,8 @@ pub(crate) struct RouterTable<'a> {
     ports: BTreeMap<PortId, &'a Port>,
     vrfs: BTreeMap<VrfId, VrfTable<'a>>,
     far: BTreeMap<PortId, (RouterId, PortId)>,
+    /// Its LANs as they were promised.
+    pub(crate) lans: Vec<&'a Attachment>,
 }
 
 impl<'a> RouterTable<'a> {
@@ -75,6 +88,8 @@ pub(crate) struct Region<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) rights: Rights<'a>,
     pub(crate) routers: Vec<RouterTable<'a>>,
+    /// The LANs of each virtual network, by [`Network`].
+    pub(crate) lans: Vec<Vec<&'a Attachment>>,
 }
 
 impl<'a> Region<'a> {
@@ -122,7 +137,8 @@ impl<'a> Region<'a> {
                 }
             }
         }
-        let mut region = Self { plan, rights, routers };
+        let lans = vec![Vec::new(); plan.virtual_networks.len()];
+        let mut region = Self { plan, rights, routers, lans };
         region.own_vrfs(&numbers, violations);
         region
     }
@@ -141,6 +157,8 @@ impl<'a> Region<'a> {
             let network = self.rights.network(&lan.virtual_network);
             let router = numbers.get(lan.router.as_str()).and_then(|id| self.routers.get_mut(id.0));
             let (Some(network), Some(router)) = (network, router) else { continue };
+            router.lans.push(lan);
+            self.lans.get_mut(network.0).into_iter().for_each(|all| all.push(lan));
             let place = || Place::Lan { site: lan.site.clone(), port: lan.port };
             let Some(Accepts::Attachment { vrf, .. }) =
                 router.ports.get(&lan.port).map(|port| &port.accepts)
@@ -186,13 +204,15 @@ impl<'a> RouterTable<'a> {
             for entry in &vrf.routes {
                 routes.insert(entry.prefix, &entry.to);
             }
-            (vrf.id, VrfTable { vrf, network: None, routes })
+            let in_order = routes.iter().map(|(prefix, route)| (prefix, *route)).collect();
+            (vrf.id, VrfTable { vrf, network: None, routes, in_order })
         };
         Self {
             tables,
             ports: tables.ports.iter().map(|port| (port.id, port)).collect(),
             vrfs: tables.vrfs.iter().map(vrf).collect(),
             far: BTreeMap::new(),
+            lans: Vec::new(),
         }
     }
 }

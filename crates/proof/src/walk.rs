@@ -5,6 +5,7 @@
 //! asks, so each is walked once, however many entries lead there.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use base::{Label, LabelSpace, VrfId};
 use model::tables::{Accepts, Hop, LabelAction, Path};
@@ -29,6 +30,10 @@ impl<T: Ord + Copy> Outcome<T> {
         Self { ends: Vec::new(), faults: Vec::new() }
     }
 
+    fn end(end: T) -> Self {
+        Self { ends: vec![end], faults: Vec::new() }
+    }
+
     fn fault(fault: Fault) -> Self {
         Self { ends: Vec::new(), faults: vec![fault] }
     }
@@ -43,13 +48,14 @@ impl<T: Ord + Copy> Outcome<T> {
     }
 }
 
-/// A key of a walk that is done, or under way where there is no outcome yet.
-type Memory<K, T> = BTreeMap<K, Option<Outcome<T>>>;
+/// What was walked; a walk that is under way has no outcome yet.
+type Memory<K, T> = BTreeMap<K, Option<Rc<Outcome<T>>>>;
 
 /// Walks, and remembers.
 #[derive(Debug)]
 pub(crate) struct Walker<'r, 'a> {
     region: &'r Region<'a>,
+    paths: Memory<(RouterId, Label, u32), End>,
     transports: Memory<(RouterId, u32), Arrival>,
     labels: Memory<(RouterId, LabelSpace, Label), Arrival>,
     services: Memory<(RouterId, LabelSpace, Label), End>,
@@ -57,33 +63,49 @@ pub(crate) struct Walker<'r, 'a> {
 
 impl<'r, 'a> Walker<'r, 'a> {
     pub(crate) fn new(region: &'r Region<'a>) -> Self {
-        let (transports, labels, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { region, transports, labels, services }
+        Self {
+            region,
+            paths: BTreeMap::new(),
+            transports: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            services: BTreeMap::new(),
+        }
     }
 
     /// How many ways were walked.
     pub(crate) fn walked(&self) -> usize {
-        self.transports.len() + self.labels.len() + self.services.len()
+        self.paths.len() + self.transports.len() + self.labels.len() + self.services.len()
     }
 
     fn at(&self, router: RouterId) -> String {
         self.region.router_name(router).to_owned()
     }
 
+    fn looped<T: Ord + Copy>(&self, router: RouterId) -> Rc<Outcome<T>> {
+        Rc::new(Outcome::fault(Fault::Loop(self.at(router))))
+    }
+
     /// The ends of a path from a router.
-    pub(crate) fn path(&mut self, router: RouterId, path: Path) -> Outcome<End> {
+    pub(crate) fn path(&mut self, router: RouterId, path: Path) -> Rc<Outcome<End>> {
+        let key = (router, path.label, path.via);
+        if let Some(known) = self.paths.get(&key) {
+            return known.clone().unwrap_or_else(|| self.looped(router));
+        }
+        self.paths.insert(key, None);
         let way = self.transport(router, path.via);
-        let mut outcome = Outcome { ends: Vec::new(), faults: way.faults };
-        for (far, space) in way.ends {
+        let mut outcome = Outcome { ends: Vec::new(), faults: way.faults.clone() };
+        for &(far, space) in &way.ends {
             outcome.merge(&self.service(far, space, path.label));
         }
+        let outcome = Rc::new(outcome);
+        self.paths.insert(key, Some(Rc::clone(&outcome)));
         outcome
     }
 
     /// Where a transport sets down what is beneath its labels.
-    fn transport(&mut self, router: RouterId, number: u32) -> Outcome<Arrival> {
+    fn transport(&mut self, router: RouterId, number: u32) -> Rc<Outcome<Arrival>> {
         if let Some(known) = self.transports.get(&(router, number)) {
-            return known.clone().unwrap_or_else(|| Outcome::fault(Fault::Loop(self.at(router))));
+            return known.clone().unwrap_or_else(|| self.looped(router));
         }
         self.transports.insert((router, number), None);
         let transport = self.region.router(router).and_then(|one| one.transport(number));
@@ -96,25 +118,16 @@ impl<'r, 'a> Walker<'r, 'a> {
             }
             Some(_) | None => outcome.faults.push(Fault::NoHop(self.at(router))),
         }
-        self.transports.insert((router, number), Some(outcome.clone()));
+        let outcome = Rc::new(outcome);
+        self.transports.insert((router, number), Some(Rc::clone(&outcome)));
         outcome
     }
 
     fn hop(&mut self, router: RouterId, hop: &Hop) -> Outcome<Arrival> {
-        let region = self.region;
-        let far = region.router(router).and_then(|one| one.far(hop.port));
-        let accepts = far.and_then(|(far, port)| Some((far, region.router(far)?.port(port)?)));
-        let (far, space) = match accepts {
-            Some((far, port)) => match &port.accepts {
-                Accepts::Core => (far, LabelSpace::Platform),
-                Accepts::Uplink { space, .. } => (far, *space),
-                Accepts::Attachment { .. } => {
-                    return Outcome::fault(Fault::NoLink { at: self.at(router), port: hop.port });
-                }
-            },
-            None => return Outcome::fault(Fault::NoLink { at: self.at(router), port: hop.port }),
+        let Some(first) = self.next(router, hop) else {
+            return Outcome::fault(Fault::NoLink { at: self.at(router), port: hop.port });
         };
-        let mut outcome = Outcome { ends: vec![(far, space)], faults: Vec::new() };
+        let mut outcome = Outcome::end(first);
         for label in &hop.labels {
             let mut next = Outcome { ends: Vec::new(), faults: outcome.faults };
             for (at, space) in outcome.ends {
@@ -125,23 +138,33 @@ impl<'r, 'a> Walker<'r, 'a> {
         outcome
     }
 
+    /// The router behind a hop's port, and the space in which it looks labels up.
+    fn next(&self, router: RouterId, hop: &Hop) -> Option<Arrival> {
+        let (far, port) = self.region.router(router)?.far(hop.port)?;
+        match &self.region.router(far)?.port(port)?.accepts {
+            Accepts::Core => Some((far, LabelSpace::Platform)),
+            Accepts::Uplink { space, .. } => Some((far, *space)),
+            Accepts::Attachment { .. } => None,
+        }
+    }
+
     /// Where a transport label sets down what is beneath it.
-    fn label(&mut self, router: RouterId, space: LabelSpace, label: Label) -> Outcome<Arrival> {
+    fn label(&mut self, router: RouterId, space: LabelSpace, label: Label) -> Rc<Outcome<Arrival>> {
         let key = (router, space, label);
         if let Some(known) = self.labels.get(&key) {
-            return known.clone().unwrap_or_else(|| Outcome::fault(Fault::Loop(self.at(router))));
+            return known.clone().unwrap_or_else(|| self.looped(router));
         }
         self.labels.insert(key, None);
         let action = self.region.router(router).and_then(|one| one.label(space, label));
         let outcome = match action {
-            Some(LabelAction::Pop) => Outcome { ends: vec![(router, space)], faults: Vec::new() },
+            Some(LabelAction::Pop) => Rc::new(Outcome::end((router, space))),
             Some(LabelAction::Transit(via)) => self.transport(router, *via),
             Some(LabelAction::Vrf(_) | LabelAction::Swap(_)) => {
-                Outcome::fault(Fault::ServiceOnTop { at: self.at(router), label })
+                Rc::new(Outcome::fault(Fault::ServiceOnTop { at: self.at(router), label }))
             }
-            None => Outcome::fault(Fault::Dead { at: self.at(router), label }),
+            None => Rc::new(Outcome::fault(Fault::Dead { at: self.at(router), label })),
         };
-        self.labels.insert(key, Some(outcome.clone()));
+        self.labels.insert(key, Some(Rc::clone(&outcome)));
         outcome
     }
 
@@ -151,22 +174,20 @@ impl<'r, 'a> Walker<'r, 'a> {
         router: RouterId,
         space: LabelSpace,
         label: Label,
-    ) -> Outcome<End> {
+    ) -> Rc<Outcome<End>> {
         let key = (router, space, label);
         if let Some(known) = self.services.get(&key) {
-            return known.clone().unwrap_or_else(|| Outcome::fault(Fault::Loop(self.at(router))));
+            return known.clone().unwrap_or_else(|| self.looped(router));
         }
         self.services.insert(key, None);
         let action = self.region.router(router).and_then(|one| one.label(space, label));
         let outcome = match action {
-            Some(LabelAction::Vrf(vrf)) => {
-                Outcome { ends: vec![(router, *vrf)], faults: Vec::new() }
+            Some(LabelAction::Vrf(vrf)) => Outcome::end((router, *vrf)),
+            Some(LabelAction::Swap(paths)) if paths.is_empty() => {
+                Outcome::fault(Fault::NoHop(self.at(router)))
             }
             Some(LabelAction::Swap(paths)) => {
                 let mut outcome = Outcome::new();
-                if paths.is_empty() {
-                    outcome.faults.push(Fault::NoHop(self.at(router)));
-                }
                 for path in paths {
                     outcome.merge(&self.path(router, *path));
                 }
@@ -177,7 +198,8 @@ impl<'r, 'a> Walker<'r, 'a> {
             }
             None => Outcome::fault(Fault::Dead { at: self.at(router), label }),
         };
-        self.services.insert(key, Some(outcome.clone()));
+        let outcome = Rc::new(outcome);
+        self.services.insert(key, Some(Rc::clone(&outcome)));
         outcome
     }
 }
