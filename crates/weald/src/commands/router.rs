@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &arguments::Router, json: bool) -> Result<Outcome, 
     let offered = figures.map(|figures| metrics::offer(figures, asker)).transpose()?;
     let log = Log::new(config.name.clone(), arguments.log)?;
     log.said(&format!("runs plan {} and listens at {}", config.generation, path.display()));
-    driver.notes().for_each(|note| log.trouble(note));
+    driver.notes().for_each(|note| log.warned(note));
     if let Some(address) = offered {
         log.said(&format!("offers figures at {address}"));
     }

@@ -70,10 +70,12 @@ fn namespaces_of(process: &Path) -> BTreeSet<PathBuf> {
     targets.filter(|target| target.to_string_lossy().starts_with("net:[")).collect()
 }
 
-/// The network namespaces of all processes.
-fn namespaces() -> BTreeSet<PathBuf> {
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    all.flat_map(|entry| namespaces_of(&entry.path())).collect()
+/// The processes that have or are in one of these network namespaces, but for this one.
+fn holders(namespaces: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let own = PathBuf::from(format!("/proc/{}", std::process::id()));
+    let holds = |process: &PathBuf| !namespaces_of(process).is_disjoint(namespaces);
+    all.filter(|process| *process != own && holds(process)).collect()
 }
 
 /// What a lab is made of, outside of its folder.
@@ -81,6 +83,9 @@ fn namespaces() -> BTreeSet<PathBuf> {
 struct Parts {
     processes: BTreeSet<u32>,
     namespaces: BTreeSet<PathBuf>,
+    /// Who has them: the kernel gives a namespace's number to another one when it is gone, and that
+    /// may be another test's.
+    holders: BTreeSet<PathBuf>,
 }
 
 impl Parts {
@@ -89,19 +94,20 @@ impl Parts {
         let around = namespaces_of(Path::new("/proc/self"));
         let own = namespaces_of(&PathBuf::from(format!("/proc/{}", lab.number())));
         let namespaces = own.difference(&around).cloned().collect();
-        Self { processes: processes_of(lab.folder()), namespaces }
+        let holders = holders(&namespaces);
+        Self { processes: processes_of(lab.folder()), namespaces, holders }
     }
 
     /// What is left of them.
     fn left(&self, folder: &Path) -> Result<(), Self> {
         let processes = processes_of(folder);
-        let namespaces: BTreeSet<_> =
-            namespaces().intersection(&self.namespaces).cloned().collect();
-        if processes.is_empty() && namespaces.is_empty() {
-            Ok(())
-        } else {
-            Err(Self { processes, namespaces })
+        let holders: BTreeSet<_> =
+            holders(&self.namespaces).intersection(&self.holders).cloned().collect();
+        if processes.is_empty() && holders.is_empty() {
+            return Ok(());
         }
+        let namespaces = holders.iter().flat_map(|process| namespaces_of(process)).collect();
+        Err(Self { processes, namespaces, holders })
     }
 }
 
@@ -126,6 +132,7 @@ fn lab_that_is_stopped_leaves_nothing() {
     let parts = Parts::of(&lab);
     assert_eq!(parts.processes.len(), 7, "the lab and its routers: {parts:?}");
     assert!(parts.namespaces.len() >= 10, "one for each router and each LAN: {parts:?}");
+    assert!(parts.holders.len() >= 7, "the lab and its routers: {parts:?}");
     assert_eq!(files(lab.folder()), BTreeSet::from(["lab.sock".into(), "lab.lab".into()]));
     lab.tell("down");
     assert_eq!(lab.wait(), Some(0));
