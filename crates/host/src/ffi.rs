@@ -100,6 +100,11 @@ pub(crate) fn control_socket() -> io::Result<OwnedFd> {
 /// # Errors
 /// There is no such interface.
 pub(crate) fn is_running(control: BorrowedFd<'_>, name: &str) -> io::Result<bool> {
+    // `ETHTOOL_GLINK` of `linux/ethtool.h`: the driver's word. The interface's flags are up to a
+    // second behind it, because the kernel takes such news in bundles.
+    if let Ok(link) = ethtool(control, name, 0x0a, 0) {
+        return Ok(link != 0);
+    }
     let mut request = interface_request(name)?;
     // SAFETY: the request is an `ifreq` that lives through the call.
     check(unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) })?;
@@ -171,20 +176,26 @@ pub(crate) fn set_mtu(control: BorrowedFd<'_>, name: &str, mtu: c_int) -> io::Re
     Ok(())
 }
 
-/// Turns one offload of an interface off (`ETHTOOL_S…` in `linux/ethtool.h`); an interface that
-/// does not have it is as good.
-pub(crate) fn turn_off(control: BorrowedFd<'_>, name: &str, offload: u32) {
+/// Asks or tells an interface one thing (`struct ethtool_value` of `linux/ethtool.h`).
+fn ethtool(control: BorrowedFd<'_>, name: &str, command: u32, data: u32) -> io::Result<u32> {
     #[repr(C)]
     struct Value {
         command: u32,
         data: u32,
     }
-    let Ok(mut request) = interface_request(name) else { return };
-    let mut value = Value { command: offload, data: 0 };
+    let mut request = interface_request(name)?;
+    let mut value = Value { command, data };
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     const SIOCETHTOOL: libc::c_ulong = 0x8946;
     // SAFETY: the request points to an `ethtool_value`, and both live through the call.
-    let _ = unsafe { libc::ioctl(control.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
+    check(unsafe { libc::ioctl(control.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) })?;
+    Ok(value.data)
+}
+
+/// Turns one offload of an interface off (`ETHTOOL_S…` in `linux/ethtool.h`); an interface that
+/// does not have it is as good.
+pub(crate) fn turn_off(control: BorrowedFd<'_>, name: &str, offload: u32) {
+    let _ = ethtool(control, name, offload, 0);
 }
 
 /// A raw packet socket that is bound to nothing yet.
