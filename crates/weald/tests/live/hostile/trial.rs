@@ -35,6 +35,9 @@ const ATTEMPTS: usize = 3;
 const STOOD_STILL: Duration = Duration::from_millis(60);
 /// How often that may be, one time after the other.
 const REPEATS: usize = 12;
+/// For how long a neighbour may be kept out that has gone over its limits: half a minute, and the
+/// time until it is heard again. The next trial waits for it.
+const KEPT_OUT: Duration = Duration::from_secs(45);
 /// How long that thread sleeps.
 const NAP: Duration = Duration::from_millis(2);
 /// Lines of the log that a stream of this length may cause: each of the few things that can happen
@@ -188,13 +191,18 @@ pub(crate) fn trial(
     (name, wanted): (&str, Wanted<'_>),
     mut stream: impl FnMut(&Stop<'_>) -> u64 + Send,
 ) {
-    let mut noticed = Vec::new();
-    for _ in 0..REPEATS {
+    let (mut noticed, mut left, mut heard) = (Vec::new(), REPEATS, Instant::now());
+    while left > 0 {
         region.wait_until_well();
         let since = Instant::now();
         let outcome = run(region, probe, target, &mut stream);
+        let is_kept_out = outcome.sent == 0 && !wanted.quiet;
+        if is_kept_out && heard.elapsed() < KEPT_OUT {
+            continue;
+        }
+        (left, heard) = (left - 1, Instant::now());
         row(name, &outcome);
-        if outcome.sent == 0 && !wanted.quiet {
+        if is_kept_out {
             continue;
         }
         outcome.judge(name, wanted);
