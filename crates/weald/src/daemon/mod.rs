@@ -194,3 +194,11 @@ impl Master for Daemon {
         self.log.trouble(&format!("device of {port} has failed and is used no more: {error}"));
     }
 }
+
+/// A router of the smallest example.
+#[cfg(test)]
+fn config(name: &str) -> RouterConfig {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/two-pops");
+    let plan = crate::load::load(&folder, 1, None).expect("an example").plan;
+    plan.routers.into_iter().find(|router| router.name == name).expect("a router of it")
+}

@@ -99,19 +99,12 @@ impl One {
 #[cfg(test)]
 mod tests {
     use super::Opened;
+    use crate::daemon::config;
     use crate::daemon::ports::{Opening, Openings, inner};
-    use crate::load::load;
     use base::PortId;
     use host::secure::{PrivateKey, SecureConfig};
     use model::config::{Medium, Port, PortKind, RouterConfig};
     use std::net::IpAddr;
-    use std::path::Path;
-
-    fn config(name: &str) -> RouterConfig {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/two-pops");
-        let plan = load(&folder, 1, None).unwrap().plan;
-        plan.routers.into_iter().find(|router| router.name == name).unwrap()
-    }
 
     /// A site's router with an interface behind every port.
     fn opened() -> (RouterConfig, Opened) {

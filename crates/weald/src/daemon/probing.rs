@@ -361,20 +361,12 @@ mod tests {
     use crate::control::listener::Asked;
     use crate::control::request::{Ping, Probe, Request, Service, Trace};
     use crate::control::response::{Answer, Response};
-    use crate::load::load;
+    use crate::daemon::config;
     use base::{Duration, Instant};
-    use model::config::RouterConfig;
     use router::probes::{DropReason, Heard, Outcome, Realm, TIMEOUT};
     use router::{Input, Router};
     use std::net::IpAddr;
-    use std::path::Path;
     use std::sync::mpsc::{self, Receiver};
-
-    fn config(name: &str) -> RouterConfig {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/two-pops");
-        let plan = load(&folder, 1, None).unwrap().plan;
-        plan.routers.into_iter().find(|router| router.name == name).unwrap()
-    }
 
     /// A router without links, with its LANs up.
     fn alone(name: &str) -> Router {

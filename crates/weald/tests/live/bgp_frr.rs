@@ -228,13 +228,8 @@ pub(crate) fn answers(net: &Net, from: &str, to: &str) -> bool {
     output.expect("ping runs").status.success()
 }
 
-/// Agreed: FRR reflects our routes to our other router as they are, and packets go straight there;
-/// labels that change pass the reflector.
-///
-/// Able to fail: while FRR is not told to reflect, both routes and both pings' answers are missing.
-#[test]
-#[expect(clippy::too_many_lines, reason = "one story from end to end")]
-fn routes_that_frr_reflects_lead_packets_from_one_of_our_routers_to_the_other() {
+/// Three routers, each with a link to the others; FRR is to be the second.
+pub(crate) fn triangle() -> Net {
     let net = Net::new(&["r1", "r2", "r3", "host-1", "host-3"]);
     for (a, b) in [(1, 2), (2, 3), (1, 3)] {
         net.link((&format!("r{a}"), &format!("to-r{b}")), (&format!("r{b}"), &format!("to-r{a}")));
@@ -244,6 +239,16 @@ fn routes_that_frr_reflects_lead_packets_from_one_of_our_routers_to_the_other() 
     {
         net.address("r2", interface, address);
     }
+    net
+}
+
+/// Agreed: FRR reflects our routes to our other router as they are, and packets go straight there;
+/// labels that change pass the reflector.
+///
+/// Able to fail: while FRR is not told to reflect, both routes and both pings' answers are missing.
+#[test]
+fn routes_that_frr_reflects_lead_packets_from_one_of_our_routers_to_the_other() {
+    let net = triangle();
     let host = add_host(&net, "r1", 1);
     add_host(&net, "r3", 3);
     let _capture = Capture::start(&net, "r1", "to-r3", "bgp-frr-reflected");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use base::Prefix;
 use model::view::PathView;
 
-use crate::bgp_frr::{add_host, answers};
+use crate::bgp_frr::{add_host, answers, triangle};
 use crate::capture::Capture;
 use crate::daemon::{Daemon, interfaces};
 use crate::frr::Frr;
@@ -60,20 +60,6 @@ exit
     )
 }
 
-/// Three routers, FRR in the middle, and a host at each of ours.
-fn region() -> Net {
-    let net = Net::new(&["r1", "r2", "r3", "host-1", "host-3"]);
-    for (a, b) in [(1, 2), (2, 3), (1, 3)] {
-        net.link((&format!("r{a}"), &format!("to-r{b}")), (&format!("r{b}"), &format!("to-r{a}")));
-    }
-    for (interface, address) in
-        [("lo", "10.255.0.2/32"), ("to-r1", "10.1.2.2/24"), ("to-r3", "10.2.3.2/24")]
-    {
-        net.address("r2", interface, address);
-    }
-    net
-}
-
 fn daemon(net: &Net, number: u8, other: u8) -> Daemon {
     let mut config = beside(number, 2);
     // FRR calls every second; whoever is called need not know when it is ready.
@@ -98,7 +84,7 @@ fn found(one: &Daemon, to: Prefix) -> Result<PathView, String> {
 /// with "it is kept", there being no 10.3.0.0/24.
 #[test]
 fn routes_outlive_a_restart_of_frr_and_not_a_death() {
-    let net = region();
+    let net = triangle();
     let host = add_host(&net, "r1", 1);
     add_host(&net, "r3", 3);
     let _capture = Capture::start(&net, "r2", "to-r1", "bgp-frr-restarts");

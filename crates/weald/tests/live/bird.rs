@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::net::Net;
-use crate::wait::{Package, need, wait_for};
+use crate::wait::{Package, last_words, need, wait_for};
 
 const PACKAGES: [Package; 1] = [Package { name: "bird2", programs: &["bird", "birdc"] }];
 /// How long it may take to be ready.
@@ -60,11 +59,8 @@ impl Bird {
 }
 
 impl Drop for Bird {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("== bird in {}\n{}", self.name, self.log());
-        }
+        last_words(|| format!("bird in {}\n{}", self.name, self.log()));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::net::Net;
-use crate::wait::{succeed, wait_for};
+use crate::wait::{last_words, succeed, wait_for};
 
 /// How long it may take to open its ports.
 const START: Duration = Duration::from_secs(10);
@@ -253,16 +253,15 @@ fn follow(child: &mut Child, log: &Arc<Mutex<Vec<Line>>>) {
 }
 
 impl Drop for Daemon {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
     fn drop(&mut self) {
-        if thread::panicking() {
+        last_words(|| {
             let lines: Vec<_> = self.lines().iter().map(|line| line.fields.to_string()).collect();
-            eprintln!("== router in {}\n{}", self.folder.path().display(), lines.join("\n"));
             let mut command = Command::new(env!("CARGO_BIN_EXE_weald"));
-            if let Ok(output) = command.arg("status").arg("--socket").arg(self.socket()).output() {
-                eprintln!("{}", String::from_utf8_lossy(&output.stdout));
-            }
-        }
+            let output = command.arg("status").arg("--socket").arg(self.socket()).output();
+            let status = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let (folder, lines) = (self.folder.path().display(), lines.join("\n"));
+            format!("router in {folder}\n{lines}\n{}", status.unwrap_or_default())
+        });
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

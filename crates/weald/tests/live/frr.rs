@@ -10,14 +10,13 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::net::Net;
-use crate::wait::{Package, need, succeed, wait_for};
+use crate::wait::{Package, last_words, need, succeed, wait_for};
 
 const PACKAGES: [Package; 3] = [
     Package { name: "frr", programs: &["/usr/lib/frr/zebra", "vtysh"] },
@@ -167,17 +166,16 @@ impl Frr {
 }
 
 impl Drop for Frr {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
     fn drop(&mut self) {
-        if thread::panicking() {
+        last_words(|| {
             let folder = fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
-            for file in folder.map(|file| file.file_name().to_string_lossy().into_owned()) {
-                let is_wanted = [".log", ".out", ".conf", "messages"].iter();
-                if is_wanted.clone().any(|ending| file.ends_with(ending)) {
-                    eprintln!("== {} {file}\n{}", self.name, self.file(&file));
-                }
-            }
-        }
+            let files = folder.map(|file| file.file_name().to_string_lossy().into_owned());
+            let is_wanted = |file: &String| {
+                [".log", ".out", ".conf", "messages"].iter().any(|ending| file.ends_with(ending))
+            };
+            let text = |file: String| format!("{file}\n{}\n", self.file(&file));
+            format!("{}: {}", self.name, files.filter(is_wanted).map(text).collect::<String>())
+        });
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

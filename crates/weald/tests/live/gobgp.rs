@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::net::Net;
-use crate::wait::{Package, need, succeed, wait_for};
+use crate::wait::{Package, last_words, need, succeed, wait_for};
 
 const PACKAGES: [Package; 1] = [Package { name: "gobgpd", programs: &["gobgpd", "gobgp"] }];
 /// How long it may take to be ready.
@@ -70,11 +69,8 @@ impl Gobgp {
 }
 
 impl Drop for Gobgp {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("== gobgpd in {}\n{}", self.name, self.log());
-        }
+        last_words(|| format!("gobgpd in {}\n{}", self.name, self.log()));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
-use std::thread;
 
 use host::namespace::Namespace;
 
-use crate::wait::{Package, need, succeed};
+use crate::wait::{Package, last_words, need, succeed};
 
 /// What every network is made with.
 const PACKAGES: [Package; 1] = [Package { name: "iproute2", programs: &["ip"] }];
@@ -76,12 +75,15 @@ fn table_full() -> u64 {
 }
 
 impl Drop for Net {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
     fn drop(&mut self) {
         let meanwhile = table_full().saturating_sub(self.table_full);
-        if thread::panicking() && meanwhile > 0 {
-            eprintln!("== the machine's table of neighbours was full {meanwhile} times meanwhile");
-            eprintln!("hint: sysctl net.ipv4.neigh.default.gc_thresh3=16384");
+        if meanwhile > 0 {
+            last_words(|| {
+                format!(
+                    "the machine's table of neighbours was full {meanwhile} times meanwhile\n\
+                     hint: sysctl net.ipv4.neigh.default.gc_thresh3=16384"
+                )
+            });
         }
     }
 }

@@ -17,7 +17,7 @@ use host::namespace::Namespace;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::wait::{Package, need, succeed, wait_for};
+use crate::wait::{Package, last_words, need, succeed, wait_for};
 
 const PACKAGES: [Package; 3] = [
     Package { name: "iproute2", programs: &["ip"] },
@@ -201,24 +201,30 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
-    fn drop(&mut self) {
+impl Lab {
+    /// What its routers told last, one behind the other.
+    fn ends_of_logs(&self) -> String {
         const LINES: usize = 40;
-        if thread::panicking() {
-            eprintln!("== notes\n{}", self.file("notes"));
-            let files = fs::read_dir(self.folder().join("lab.lab")).into_iter().flatten().flatten();
-            let files = files.map(|file| file.file_name().to_string_lossy().into_owned());
-            for name in files.filter(|name| name.ends_with(".log")) {
-                let text = self.file(&format!("lab.lab/{name}"));
-                let lines: Vec<&str> = text.lines().collect();
-                let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
-                eprintln!("== {name}\n{}", last.join("\n"));
-            }
-            if let Ok(output) = self.weald(&["status"]).output() {
-                eprintln!("== status\n{}", String::from_utf8_lossy(&output.stdout));
-            }
-        }
+        let files = fs::read_dir(self.folder().join("lab.lab")).into_iter().flatten().flatten();
+        let files = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        let end = |name: String| {
+            let text = self.file(&format!("lab.lab/{name}"));
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+            format!("== {name}\n{}\n", last.join("\n"))
+        };
+        files.filter(|name| name.ends_with(".log")).map(end).collect()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        last_words(|| {
+            let output = self.weald(&["status"]).output();
+            let status = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let status = status.unwrap_or_default();
+            format!("notes\n{}\n{}== status\n{status}", self.file("notes"), self.ends_of_logs())
+        });
         stop(&mut self.child, "TERM");
     }
 }
@@ -289,12 +295,9 @@ impl Running {
 }
 
 impl Drop for Running {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
     fn drop(&mut self) {
         stop(&mut self.child, "INT");
-        if thread::panicking() {
-            eprintln!("== {}\n{}", self.name, self.said());
-        }
+        last_words(|| format!("{}\n{}", self.name, self.said()));
     }
 }
 

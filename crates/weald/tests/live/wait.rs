@@ -25,6 +25,14 @@ pub(crate) fn wait_for<T, E: Debug>(
     }
 }
 
+/// What a test's part has to say where the test fails, for whoever reads of it.
+#[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
+pub(crate) fn last_words(said: impl FnOnce() -> String) {
+    if thread::panicking() {
+        eprintln!("== {}", said());
+    }
+}
+
 /// Looks for a while, through all of which something must hold.
 pub(crate) fn holds_for<E: Debug>(
     what: &str,

@@ -19,7 +19,7 @@ use crate::daemon::Daemon;
 use crate::frames::{self, Wire};
 use crate::net::Net;
 use crate::plan;
-use crate::wait::{Package, holds_for, need, wait_for};
+use crate::wait::{Package, holds_for, last_words, need, wait_for};
 
 const PACKAGES: [Package; 2] = [
     Package { name: "wireguard-go", programs: &["wireguard-go"] },
@@ -161,12 +161,11 @@ impl Peer {
 }
 
 impl Drop for Peer {
-    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants to see it")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        last_words(|| {
             let said = fs::read_to_string(self.keys.path().join("messages")).unwrap_or_default();
-            eprintln!("== {}\n{said}", self.interface);
-        }
+            format!("{}\n{said}", self.interface)
+        });
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_file(self.socket());

@@ -142,7 +142,6 @@ struct Outcome {
 }
 
 /// Prints what the columns of the rows are.
-#[expect(clippy::print_stdout, reason = "figures are for people to read")]
 pub(crate) fn head(title: &str) {
     println!(
         "\n{title}\n{:<26} {:>8}  {:>5} {:>4}  {:>6} {:>6} {:>7}  {:>5}  {:>4}  {:>6} {:>6} {:>6}  {:>5}  dropped",
@@ -162,7 +161,6 @@ pub(crate) fn head(title: &str) {
     );
 }
 
-#[expect(clippy::print_stdout, reason = "figures are for people to read")]
 fn row(name: &str, outcome: &Outcome) {
     let [before, peak, after] = outcome.memory;
     let mut drops: Vec<_> = outcome.drops.iter().collect();
