@@ -185,13 +185,11 @@ impl<'r, 'a> Prover<'r, 'a> {
         vrf: &VrfTable<'a>,
         walker: &mut Walker<'r, 'a>,
     ) {
+        // Nothing comes in where nobody has a LAN; what ends there is told where it comes from.
+        let Some(network) = vrf.network else { return };
         for entry in &vrf.vrf.routes {
             self.entries += 1;
             let place = || Place::Route { vrf: vrf.vrf.name.clone(), prefix: entry.prefix };
-            let Some(network) = vrf.network else {
-                // Nothing comes in here; what ends here is told where it comes from.
-                continue;
-            };
             let mut breaches = BTreeSet::new();
             match &entry.to {
                 VrfRoute::Local => {}

@@ -19,7 +19,7 @@ const TIME_S: &str = "4";
 const PEERS: &str = include_str!("peers.sh");
 /// The example that runs, and what it prints when it does.
 const EXAMPLE: &str = "examples/two-pops";
-const RUNS: &str = "the lab runs";
+const IS_UP: &str = "the lab runs";
 
 /// A lab that ends with this.
 struct Lab<'a> {
@@ -38,7 +38,7 @@ impl<'a> Lab<'a> {
         let said = child.stderr.take().context("the lab says nothing")?;
         let lab = Self { workspace, program, socket, child };
         for line in BufReader::new(said).lines() {
-            if line?.contains(RUNS) {
+            if line?.contains(IS_UP) {
                 return Ok(lab);
             }
         }
@@ -71,6 +71,9 @@ impl<'a> Lab<'a> {
             sockets.args(["-Hltn", "sport", "=", "5201"]);
             if !stdout(sockets)?.is_empty() {
                 break;
+            }
+            if let Some(status) = server.try_wait()? {
+                bail!("iperf3 does not serve: {status}");
             }
         }
         let mut client = self.at(from, "iperf3")?;

@@ -40,7 +40,7 @@ done
 measure() {
     ip netns exec n5 iperf3 -s -1 -B 10.9.4.2 >/dev/null 2>&1 &
     local server=$!
-    until ip netns exec n5 ss -Hltn sport = 5201 | grep -q .; do :; done
+    until ip netns exec n5 ss -Hltn sport = 5201 | grep -q .; do kill -0 "$server"; done
     ip netns exec n0 iperf3 -c 10.9.4.2 -J "$@" | tr -d '\n'
     echo
     wait "$server"
@@ -59,7 +59,7 @@ tunnel() {
         # Its control socket's folder is the same everywhere, and so is the interface's name.
         unshare --mount bash -c "mkdir -p /run/wireguard && mount --bind $tools/$node /run/wireguard &&
             ip netns exec $node wireguard-go -f wg0 >/dev/null 2>&1" &
-        until [ -S "$tools/$node/wg0.sock" ]; do :; done
+        until [ -S "$tools/$node/wg0.sock" ]; do kill -0 $!; done
     done
     configure() {
         ip netns exec "$1" bash -c "mkdir -p /run/wireguard && mount --bind $tools/$1 /run/wireguard &&
