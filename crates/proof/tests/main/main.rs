@@ -1,5 +1,7 @@
 //! Proofs over the tables of networks that have come up, and over tables with one mistake.
 
+mod converged;
+mod meaning;
 mod mutations;
 mod networks;
 mod region;

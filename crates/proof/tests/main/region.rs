@@ -26,7 +26,7 @@ pub(crate) fn small() -> [(&'static str, Plan); 3] {
 }
 
 /// The plan of an example whose services have something added to them, with a fresh lock.
-fn plan(example: &str, services: &str) -> Plan {
+pub(crate) fn plan(example: &str, services: &str) -> Plan {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
     let mut texts = intent::files::read(&folder).expect("an example");
     texts.services.text.push_str(services);
