@@ -34,11 +34,11 @@ pub(crate) struct NetworkFile {
     /// The interior gateway protocol.
     isis: Option<At<IsisShape>>,
     /// Points of presence.
-    #[schemars(required, length(min = 1, max = 500))]
+    #[schemars(required, length(min = 1, max = 5000))]
     pop: Option<Vec<At<PopShape>>>,
     /// Core links.
     #[serde(default)]
-    #[schemars(length(max = 2000))]
+    #[schemars(length(max = 20_000))]
     link: Vec<At<LinkShape>>,
     /// Access types, by name.
     #[schemars(required)]

@@ -30,19 +30,19 @@ use crate::{Application, AttachedRouter, ClassName, Community, Date, Site, Virtu
 pub(crate) struct ServicesFile {
     /// Virtual networks.
     #[serde(default)]
-    #[schemars(length(max = 5000))]
+    #[schemars(length(max = 100_000))]
     virtual_network: Vec<At<VirtualNetworkShape>>,
     /// Published applications.
     #[serde(default)]
-    #[schemars(length(max = 5000))]
+    #[schemars(length(max = 100_000))]
     application: Vec<At<ApplicationShape>>,
     /// Routers of others on sites' LANs.
     #[serde(default)]
-    #[schemars(length(max = 5000))]
+    #[schemars(length(max = 100_000))]
     attached_router: Vec<At<AttachedRouterShape>>,
     /// Communities.
     #[serde(default)]
-    #[schemars(length(max = 5000))]
+    #[schemars(length(max = 100_000))]
     community: Vec<At<CommunityShape>>,
 }
 

@@ -20,7 +20,7 @@ const REQUIRED: [&str; 7] = ["ods_code", "name", "kind", "organisation", "postco
 const OPTIONAL: [&str; 4] = ["access", "backup", "router", "pops"];
 
 /// Sites of one region: an order of magnitude above the largest known health network.
-const SITES_MAX: usize = 20_000;
+const SITES_MAX: usize = 200_000;
 
 /// Octets of a line, so that one line without an end does not become a row.
 const LINE_MAX: usize = 4096;

@@ -1,11 +1,11 @@
 //! No entry of any table leads a packet where its virtual network has no right to be, and every
 //! promise has a way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{LabelSpace, Prefix};
 use model::plan::Plan;
-use model::tables::{Accepts, LabelAction, RouterTables, VrfRoute};
+use model::tables::{Accepts, LabelAction, LabelEntry, RouterTables, VrfRoute};
 
 use crate::crossing::{Difference, admitted, differences};
 use crate::region::{Region, RouterId, RouterTable, VrfTable, within};
@@ -25,11 +25,9 @@ pub struct Isolation {
     pub entries: usize,
     /// Service labels that were followed.
     pub labels: usize,
-    /// Ways of labels that were walked for them.
-    pub ways: usize,
     /// Pairs of a VRF and a destination that were promised and looked up.
     pub promises: usize,
-    /// What breaks a rule, as far as it is kept.
+    /// What breaks a rule, in order, as far as it is kept.
     pub violations: Vec<Violation>,
     /// How many there are.
     pub violations_total: usize,
@@ -40,41 +38,97 @@ pub struct Isolation {
 pub fn isolation(plan: &Plan, tables: &[RouterTables]) -> Isolation {
     let mut violations = Vec::new();
     let region = Region::new(plan, tables, &mut violations);
-    let mut prover = Prover { region: &region, violations, entries: 0, labels: 0, promises: 0 };
-    let mut walker = Walker::new(&region);
-    for (number, router) in region.routers.iter().enumerate() {
-        let id = RouterId(number);
-        prover.ports(id, router);
-        prover.labels(id, router, &mut walker);
-        for vrf in router.vrfs() {
-            prover.routes(id, router, vrf, &mut walker);
-            prover.access(id, router, vrf);
-            prover.promised(id, vrf);
-        }
+    let mut prover = Prover::new(&region);
+    let mut whole = Part { violations, ..Part::default() };
+    for (id, unit) in units(&region) {
+        whole.add(prover.part(id, unit));
     }
-    let Prover { mut violations, entries, labels, promises, .. } = prover;
-    let violations_total = violations.len();
-    violations.truncate(VIOLATIONS_MAX);
-    Isolation {
-        routers: region.routers.len(),
-        entries,
-        labels,
-        ways: walker.walked(),
-        promises,
-        violations,
-        violations_total,
+    whole.finish(region.routers.len())
+}
+
+/// A part of the tables that is proved by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Unit {
+    /// What ports let in.
+    Ports,
+    /// The labels of one space.
+    Labels(LabelSpace),
+    /// The VRF at this place among the router's.
+    Vrf(usize),
+}
+
+/// Every part of a region.
+pub(crate) fn units<'r>(region: &'r Region<'_>) -> impl Iterator<Item = (RouterId, Unit)> + 'r {
+    region.routers.iter().enumerate().flat_map(|(number, router)| {
+        let spaces = router.labels.chunk_by(|a, b| a.space == b.space);
+        let labels = spaces.filter_map(|of_space| Some(Unit::Labels(of_space.first()?.space)));
+        let vrfs = (0..router.vrfs.len()).map(Unit::Vrf);
+        let all = core::iter::once(Unit::Ports).chain(labels).chain(vrfs);
+        all.map(move |unit| (RouterId(number), unit))
+    })
+}
+
+/// What was found in one part, or in several.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Part {
+    pub(crate) entries: usize,
+    pub(crate) labels: usize,
+    pub(crate) promises: usize,
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Part {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.labels += other.labels;
+        self.promises += other.promises;
+        self.violations.extend(other.violations);
+    }
+
+    pub(crate) fn finish(self, routers: usize) -> Isolation {
+        let Self { entries, labels, promises, mut violations } = self;
+        let violations_total = violations.len();
+        violations.sort_unstable();
+        violations.truncate(VIOLATIONS_MAX);
+        Isolation { routers, entries, labels, promises, violations, violations_total }
     }
 }
 
-struct Prover<'r, 'a> {
+/// Proves one part after the other.
+pub(crate) struct Prover<'r, 'a> {
     region: &'r Region<'a>,
-    violations: Vec<Violation>,
-    entries: usize,
-    labels: usize,
-    promises: usize,
+    walker: Walker<'r, 'a>,
+    found: Part,
+    /// Of each virtual network a VRF whose access rules are what was published, by the sites there
+    /// that have applications: most of the others have the same.
+    exact: BTreeMap<(Network, BTreeSet<&'a str>), &'r VrfTable<'a>>,
 }
 
 impl<'r, 'a> Prover<'r, 'a> {
+    pub(crate) fn new(region: &'r Region<'a>) -> Self {
+        let walker = Walker::new(region);
+        Self { region, walker, found: Part::default(), exact: BTreeMap::new() }
+    }
+
+    /// What is found in one part.
+    pub(crate) fn part(&mut self, id: RouterId, unit: Unit) -> Part {
+        let Some(router) = self.region.router(id) else { return Part::default() };
+        match unit {
+            Unit::Ports => self.ports(id, router),
+            Unit::Labels(space) => {
+                let from = router.labels.partition_point(|entry| entry.space < space);
+                let rest = router.labels.get(from..).unwrap_or_default().iter();
+                self.labels(id, router, rest.take_while(|entry| entry.space == space));
+            }
+            Unit::Vrf(place) => {
+                if let Some(vrf) = router.vrfs.get(place) {
+                    self.vrf(id, router, vrf);
+                }
+            }
+        }
+        core::mem::take(&mut self.found)
+    }
+
     fn violate(
         &mut self,
         router: RouterId,
@@ -83,7 +137,7 @@ impl<'r, 'a> Prover<'r, 'a> {
         witness: Option<Witness>,
     ) {
         let router = self.region.router_name(router).to_owned();
-        self.violations.push(Violation { router, place, breach, witness });
+        self.found.violations.push(Violation { router, place, breach, witness });
     }
 
     /// A packet from a LAN of this VRF to an address.
@@ -112,7 +166,7 @@ impl<'r, 'a> Prover<'r, 'a> {
             let (networks, sources): (BTreeSet<Network>, _) = match &port.accepts {
                 Accepts::Core | Accepts::Uplink { sources: None, .. } => continue,
                 Accepts::Attachment { vrf, sources } => {
-                    let network = router.vrf(*vrf).and_then(|vrf| vrf.network);
+                    let network = router.vrf(*vrf).and_then(|table| table.network);
                     let is_promised = router.lans.iter().any(|lan| lan.port == port.id);
                     if network.is_none() || !is_promised {
                         self.violate(id, Place::Port(port.id), Breach::Stranger, None);
@@ -122,7 +176,7 @@ impl<'r, 'a> Prover<'r, 'a> {
                 }
                 Accepts::Uplink { sources: Some(sources), .. } => {
                     let far = router.far(port.id).and_then(|(far, _)| self.region.router(far));
-                    let vrfs = far.into_iter().flat_map(RouterTable::vrfs);
+                    let vrfs = far.into_iter().flat_map(|far| &far.vrfs);
                     (vrfs.filter_map(|vrf| vrf.network).collect(), sources)
                 }
             };
@@ -137,8 +191,13 @@ impl<'r, 'a> Prover<'r, 'a> {
 
     /// Every service label leads somewhere, whether an entry uses it or not; and one that was given
     /// to a site leads where one of that site's virtual networks may be.
-    fn labels(&mut self, id: RouterId, router: &RouterTable<'a>, walker: &mut Walker<'r, 'a>) {
-        for entry in &router.tables.labels {
+    fn labels(
+        &mut self,
+        id: RouterId,
+        router: &RouterTable<'a>,
+        entries: impl Iterator<Item = &'r LabelEntry>,
+    ) {
+        for entry in entries {
             let far = match entry.space {
                 LabelSpace::Platform => None,
                 LabelSpace::Port(port) => router.far(port),
@@ -150,8 +209,9 @@ impl<'r, 'a> Prover<'r, 'a> {
             if !is_service {
                 continue;
             }
-            self.labels += 1;
-            let outcome = walker.service(id, entry.space, entry.label);
+            self.found.labels += 1;
+            let number = self.walker.service(id, entry.space, entry.label);
+            let outcome = self.walker.outcome(number);
             let faults = outcome.faults.iter().cloned();
             let mut breaches: BTreeSet<Breach> = faults.map(Breach::Way).collect();
             if let Some((far, _)) = far {
@@ -167,7 +227,7 @@ impl<'r, 'a> Prover<'r, 'a> {
 
     /// What is wrong with a label given to a router that ends here.
     fn given_to(&self, far: RouterId, (at, vrf): End) -> Option<Breach> {
-        let networks = self.region.router(far).into_iter().flat_map(RouterTable::vrfs);
+        let networks = self.region.router(far).into_iter().flat_map(|far| &far.vrfs);
         let into = self.region.router(at).and_then(|router| router.vrf(vrf)?.network);
         let may = |from| into.is_some_and(|into| self.region.rights.may_meet(from, into));
         if networks.filter_map(|vrf| vrf.network).any(may) {
@@ -177,55 +237,62 @@ impl<'r, 'a> Prover<'r, 'a> {
         Some(Breach::Leak { at: self.region.router_name(at).to_owned(), into })
     }
 
-    /// Follows every entry of a VRF.
-    fn routes(
-        &mut self,
-        id: RouterId,
-        router: &RouterTable<'a>,
-        vrf: &VrfTable<'a>,
-        walker: &mut Walker<'r, 'a>,
-    ) {
+    /// Follows every entry of a VRF, compares its rules, and looks for what was promised.
+    fn vrf(&mut self, id: RouterId, router: &RouterTable<'a>, vrf: &'r VrfTable<'a>) {
         // Nothing comes in where nobody has a LAN; what ends there is told where it comes from.
         let Some(network) = vrf.network else { return };
-        for entry in &vrf.vrf.routes {
-            self.entries += 1;
-            let place = || Place::Route { vrf: vrf.vrf.name.clone(), prefix: entry.prefix };
-            let mut breaches = BTreeSet::new();
+        let own = router.lans.iter().filter(|lan| router.network_of(lan.port) == Some(network));
+        let sites: BTreeSet<&str> = own.map(|lan| lan.site.as_str()).collect();
+        let from = From { network, sites: &sites };
+        let mut ends = Vec::new();
+        for entry in vrf.routes.iter() {
+            self.found.entries += 1;
+            let mut breaches = Vec::new();
             match &entry.to {
                 VrfRoute::Local => {}
                 VrfRoute::Attached { port, .. } => {
-                    breaches.extend(self.leaves(
-                        network,
-                        (id, router.network_of(*port)),
-                        entry.prefix,
-                    ));
+                    let into = router.network_of(*port);
+                    breaches.extend(self.leaves(from, (id, into), entry.prefix));
                 }
                 VrfRoute::Remote(paths) => {
+                    ends.clear();
                     for path in paths {
-                        let outcome = walker.path(id, *path);
+                        let number = self.walker.path(id, *path);
+                        let outcome = self.walker.outcome(number);
                         breaches.extend(outcome.faults.iter().cloned().map(Breach::Way));
-                        let ends = outcome.ends.iter();
-                        breaches
-                            .extend(ends.flat_map(|end| self.ends(network, *end, entry.prefix)));
+                        ends.extend(&outcome.ends);
+                    }
+                    ends.sort_unstable();
+                    ends.dedup();
+                    for end in &ends {
+                        self.ends(from, *end, entry.prefix, &mut breaches);
                     }
                 }
             }
+            if breaches.is_empty() {
+                continue;
+            }
+            breaches.sort_unstable();
+            breaches.dedup();
             for breach in breaches {
+                let place = Place::Route { vrf: vrf.vrf.name.clone(), prefix: entry.prefix };
                 let witness = self.witness(id, network, entry.prefix);
-                self.violate(id, place(), breach, witness);
+                self.violate(id, place, breach, witness);
             }
         }
+        self.access(id, vrf, (network, sites));
+        self.promised(id, vrf, network);
     }
 
     /// What is wrong with packets to these addresses that leave to a LAN of a virtual network.
     fn leaves(
         &self,
-        from: Network,
+        from: From<'_>,
         (at, into): (RouterId, Option<Network>),
         prefix: Prefix,
     ) -> Option<Breach> {
         let rights = &self.region.rights;
-        if into.is_some_and(|into| rights.may_lead(from, into, prefix)) {
+        if into.is_some_and(|into| rights.may_lead((from.network, into), prefix, from.sites)) {
             return None;
         }
         let at = self.region.router_name(at).to_owned();
@@ -233,40 +300,38 @@ impl<'r, 'a> Prover<'r, 'a> {
     }
 
     /// What is wrong with the end of a way.
-    fn ends(&self, from: Network, (at, vrf): End, prefix: Prefix) -> BTreeSet<Breach> {
-        let mut breaches = BTreeSet::new();
-        let Some(router) = self.region.router(at) else { return breaches };
+    fn ends(&self, from: From<'_>, (at, vrf): End, prefix: Prefix, breaches: &mut Vec<Breach>) {
+        let Some(router) = self.region.router(at) else { return };
         let lost = || Breach::NotDelivered { at: self.region.router_name(at).to_owned() };
         let Some(vrf) = router.vrf(vrf) else {
-            breaches.insert(lost());
-            return breaches;
+            breaches.push(lost());
+            return;
         };
         breaches.extend(self.leaves(from, (at, vrf.network), prefix));
         // Every atom: what is longer than the prefix, and what remains.
-        let whole = vrf.routes.get(prefix).is_some();
-        let rest = (!whole).then(|| vrf.routes.longest_match(prefix.addr())).flatten();
-        let rest = rest.filter(|(shorter, _)| shorter.covers(prefix));
-        if !whole && rest.is_none() {
-            breaches.insert(lost());
+        let (routes, is_whole) = vrf.taken(prefix);
+        if !is_whole {
+            breaches.push(lost());
         }
-        for to in vrf.within(prefix).chain(rest.map(|(_, to)| *to)) {
+        for to in routes {
             match to {
                 VrfRoute::Local => {}
                 VrfRoute::Attached { port, .. } => {
                     breaches.extend(self.leaves(from, (at, router.network_of(*port)), prefix));
                 }
                 // It is not sent back into the core.
-                VrfRoute::Remote(_) => {
-                    breaches.insert(lost());
-                }
+                VrfRoute::Remote(_) => breaches.push(lost()),
             }
         }
-        breaches
     }
 
     /// Whether access rules admit exactly what was published.
-    fn access(&mut self, id: RouterId, router: &RouterTable<'a>, vrf: &VrfTable<'a>) {
-        let Some(network) = vrf.network else { return };
+    fn access(
+        &mut self,
+        id: RouterId,
+        vrf: &'r VrfTable<'a>,
+        (network, sites): (Network, BTreeSet<&'a str>),
+    ) {
         let place = || Place::Access { vrf: vrf.vrf.name.clone() };
         let own = self.region.rights.addresses(network);
         let is_own = |prefix: &Prefix| within(own, *prefix);
@@ -276,14 +341,18 @@ impl<'r, 'a> Prover<'r, 'a> {
         if !own.iter().all(|prefix| within(&vrf.vrf.own, *prefix)) {
             self.violate(id, place(), Breach::Narrower, None);
         }
-        let here: BTreeSet<&str> = router
-            .lans
-            .iter()
-            .filter(|lan| router.network_of(lan.port) == Some(network))
-            .map(|lan| lan.site.as_str())
-            .collect();
-        let wanted = self.region.rights.crossings(network, |site| here.contains(site));
-        for difference in differences(&admitted(&vrf.vrf.rules), &wanted) {
+        let grants = || self.region.rights.given_by(network).map(|grant| grant.site);
+        let sites: BTreeSet<&str> = grants().filter(|site| sites.contains(site)).collect();
+        let like = self.exact.get(&(network, sites.clone()));
+        if like.is_some_and(|like| like.vrf.rules == vrf.vrf.rules) {
+            return;
+        }
+        let wanted = self.region.rights.crossings(network, &sites);
+        let differences = differences(&admitted(&vrf.vrf.rules), &wanted);
+        if differences.is_empty() {
+            self.exact.insert((network, sites), vrf);
+        }
+        for difference in differences {
             let breach = if difference.first { Breach::Wider } else { Breach::Narrower };
             let witness = self.crossing_witness(id, network, &difference);
             self.violate(id, place(), breach, witness);
@@ -307,18 +376,15 @@ impl<'r, 'a> Prover<'r, 'a> {
     }
 
     /// Whether every promised destination has a route.
-    fn promised(&mut self, id: RouterId, vrf: &VrfTable<'a>) {
-        let Some(network) = vrf.network else { return };
+    fn promised(&mut self, id: RouterId, vrf: &VrfTable<'a>, network: Network) {
         let lans = self.region.lans.get(network.0).into_iter().flatten();
         let wanted = lans
             .flat_map(|lan| lan.prefixes.iter().copied())
             .chain(self.region.rights.reached(network));
         let mut missing = Vec::new();
         for prefix in wanted {
-            self.promises += 1;
-            let found = vrf.routes.get(prefix).is_some()
-                || vrf.routes.longest_match(prefix.addr()).is_some_and(|(by, _)| by.covers(prefix));
-            if !found {
+            self.found.promises += 1;
+            if !vrf.covers(prefix) {
                 missing.push(prefix);
             }
         }
@@ -328,4 +394,11 @@ impl<'r, 'a> Prover<'r, 'a> {
             self.violate(id, place, Breach::Missing, witness);
         }
     }
+}
+
+/// Where packets come from: a virtual network, at these sites.
+#[derive(Clone, Copy)]
+struct From<'s> {
+    network: Network,
+    sites: &'s BTreeSet<&'s str>,
 }

@@ -17,13 +17,16 @@
 mod converged;
 mod crossing;
 mod failure;
+mod incremental;
 mod isolation;
 mod region;
 mod rights;
+mod trail;
 mod violation;
 mod walk;
 
 pub use crate::converged::converged;
 pub use crate::failure::Gone;
+pub use crate::incremental::Incremental;
 pub use crate::isolation::{Isolation, VIOLATIONS_MAX, isolation};
 pub use crate::violation::{Breach, Fault, Place, Violation, Witness};

@@ -1,11 +1,14 @@
 //! A plan and the tables of its routers, joined: what is at the other end of a port, and whose a
 //! VRF is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use base::{Label, LabelSpace, PortId, Prefix, PrefixMap, VrfId};
+use base::{Label, LabelSpace, PortId, Prefix, VrfId};
 use model::plan::{Attachment, Plan};
-use model::tables::{Accepts, LabelAction, Port, RouterTables, Transport, Vrf, VrfRoute};
+use model::tables::{
+    Accepts, LabelAction, LabelEntry, Port, RouterTables, Transport, Vrf, VrfEntry, VrfRoute,
+};
 
 use crate::rights::{Network, Rights};
 use crate::violation::{Breach, Place, Violation};
@@ -20,17 +23,65 @@ pub(crate) struct VrfTable<'a> {
     pub(crate) vrf: &'a Vrf,
     /// Whose it is; none: of nobody's LAN.
     pub(crate) network: Option<Network>,
-    pub(crate) routes: PrefixMap<&'a VrfRoute>,
-    /// The same in order, so that longer prefixes follow what covers them.
-    in_order: Vec<(Prefix, &'a VrfRoute)>,
+    /// In order, so that longer prefixes follow what covers them.
+    pub(crate) routes: Cow<'a, [VrfEntry]>,
+    /// For each route the longest of those that cover it, one up; 0: none does.
+    above: Vec<u32>,
 }
 
 impl<'a> VrfTable<'a> {
-    /// The routes to this prefix and to everything within it.
-    pub(crate) fn within(&self, prefix: Prefix) -> impl Iterator<Item = &'a VrfRoute> {
-        let first = self.in_order.partition_point(|(other, _)| *other < prefix);
-        let rest = self.in_order.get(first..).unwrap_or_default().iter();
-        rest.take_while(move |(other, _)| prefix.covers(*other)).map(|(_, route)| *route)
+    fn new(vrf: &'a Vrf) -> Self {
+        let mut routes = Cow::Borrowed(vrf.routes.as_slice());
+        if !routes.is_sorted_by_key(|entry| entry.prefix) {
+            routes.to_mut().sort_by_key(|entry| entry.prefix);
+        }
+        let mut above = Vec::with_capacity(routes.len());
+        let mut open: Vec<(Prefix, u32)> = Vec::new();
+        for (number, entry) in (1..).zip(routes.iter()) {
+            while open.last().is_some_and(|(prefix, _)| !prefix.covers(entry.prefix)) {
+                open.pop();
+            }
+            above.push(open.last().map_or(0, |(_, number)| *number));
+            open.push((entry.prefix, number));
+        }
+        Self { vrf, network: None, routes, above }
+    }
+
+    /// The first route that is not before this prefix.
+    fn first(&self, prefix: Prefix) -> usize {
+        self.routes.partition_point(|entry| entry.prefix.cmp(&prefix).is_lt())
+    }
+
+    /// Every route that packets to this prefix may take: those to it and to everything within it,
+    /// and where none is to all of it, the longest that covers it. The second value says whether
+    /// every packet has one.
+    pub(crate) fn taken(&self, prefix: Prefix) -> (impl Iterator<Item = &VrfRoute>, bool) {
+        let first = self.first(prefix);
+        let within = self.routes.get(first..).unwrap_or_default().iter();
+        let within = within.take_while(move |entry| prefix.covers(entry.prefix));
+        let is_whole = self.routes.get(first).is_some_and(|entry| entry.prefix == prefix);
+        let rest = if is_whole { None } else { self.above(first, prefix) };
+        (within.chain(rest).map(|entry| &entry.to), is_whole || rest.is_some())
+    }
+
+    /// Whether a route leads to all of a prefix.
+    pub(crate) fn covers(&self, prefix: Prefix) -> bool {
+        let first = self.first(prefix);
+        self.routes.get(first).is_some_and(|entry| entry.prefix == prefix)
+            || self.above(first, prefix).is_some()
+    }
+
+    /// The route of the longest prefix that covers this one and more, which is among the first
+    /// routes of this number.
+    fn above(&self, mut number: usize, prefix: Prefix) -> Option<&VrfEntry> {
+        while number > 0 {
+            let entry = self.routes.get(number - 1)?;
+            if entry.prefix.covers(prefix) {
+                return Some(entry);
+            }
+            number = usize::try_from(*self.above.get(number - 1)?).ok()?;
+        }
+        None
     }
 }
 
@@ -38,39 +89,62 @@ impl<'a> VrfTable<'a> {
 #[derive(Debug)]
 pub(crate) struct RouterTable<'a> {
     pub(crate) tables: &'a RouterTables,
-    ports: BTreeMap<PortId, &'a Port>,
-    vrfs: BTreeMap<VrfId, VrfTable<'a>>,
-    far: BTreeMap<PortId, (RouterId, PortId)>,
+    ports: Vec<&'a Port>,
+    pub(crate) vrfs: Vec<VrfTable<'a>>,
+    /// By space and label.
+    pub(crate) labels: Cow<'a, [LabelEntry]>,
+    /// Of each label its space and itself, packed: what is searched most of all.
+    keys: Vec<u64>,
+    /// Where its labels and transports begin among those of all routers.
+    pub(crate) labels_from: usize,
+    pub(crate) transports_from: usize,
+    far: Vec<(PortId, (RouterId, PortId))>,
     /// Its LANs as they were promised.
     pub(crate) lans: Vec<&'a Attachment>,
 }
 
 impl<'a> RouterTable<'a> {
+    fn new(tables: &'a RouterTables, (labels_from, transports_from): (usize, usize)) -> Self {
+        let mut ports: Vec<&Port> = tables.ports.iter().collect();
+        ports.sort_by_key(|port| port.id);
+        let mut vrfs: Vec<_> = tables.vrfs.iter().map(VrfTable::new).collect();
+        vrfs.sort_by_key(|table| table.vrf.id);
+        let mut labels = Cow::Borrowed(tables.labels.as_slice());
+        if !labels.is_sorted_by_key(|entry| (entry.space, entry.label)) {
+            labels.to_mut().sort_by_key(|entry| (entry.space, entry.label));
+        }
+        let keys = labels.iter().map(|entry| key(entry.space, entry.label)).collect();
+        let (far, lans) = (Vec::new(), Vec::new());
+        Self { tables, ports, vrfs, labels, keys, labels_from, transports_from, far, lans }
+    }
+
     pub(crate) fn port(&self, id: PortId) -> Option<&'a Port> {
-        self.ports.get(&id).copied()
+        let at = self.ports.binary_search_by_key(&id, |port| port.id).ok()?;
+        self.ports.get(at).copied()
     }
 
     pub(crate) fn vrf(&self, id: VrfId) -> Option<&VrfTable<'a>> {
-        self.vrfs.get(&id)
-    }
-
-    pub(crate) fn vrfs(&self) -> impl Iterator<Item = &VrfTable<'a>> {
-        self.vrfs.values()
+        let at = self.vrfs.binary_search_by_key(&id, |table| table.vrf.id).ok()?;
+        self.vrfs.get(at)
     }
 
     pub(crate) fn transport(&self, number: u32) -> Option<&'a Transport> {
         self.tables.transports.get(usize::try_from(number).ok()?)
     }
 
-    pub(crate) fn label(&self, space: LabelSpace, label: Label) -> Option<&'a LabelAction> {
-        let labels = &self.tables.labels;
-        let at = labels.binary_search_by_key(&(space, label), |one| (one.space, one.label)).ok()?;
-        labels.get(at).map(|entry| &entry.action)
+    /// The place of a label among the router's labels.
+    pub(crate) fn label(&self, space: LabelSpace, label: Label) -> Option<usize> {
+        self.keys.binary_search(&key(space, label)).ok()
+    }
+
+    pub(crate) fn action(&self, place: usize) -> Option<&LabelAction> {
+        self.labels.get(place).map(|entry| &entry.action)
     }
 
     /// What is at the other end of a port's link.
     pub(crate) fn far(&self, port: PortId) -> Option<(RouterId, PortId)> {
-        self.far.get(&port).copied()
+        let at = self.far.binary_search_by_key(&port, |(near, _)| *near).ok()?;
+        self.far.get(at).map(|(_, far)| *far)
     }
 
     /// The virtual network of an attachment.
@@ -80,6 +154,39 @@ impl<'a> RouterTable<'a> {
             Accepts::Core | Accepts::Uplink { .. } => None,
         }
     }
+
+    /// What its tables say twice: nobody knows which of the two holds.
+    fn said_twice(&self) -> Vec<Place> {
+        let mut places = Vec::new();
+        let ports = self.ports.windows(2).filter(|two| same(two, |port| port.id));
+        places.extend(ports.filter_map(|two| Some(Place::Port(two.first()?.id))));
+        let vrfs = self.vrfs.windows(2).filter(|two| same(two, |table| table.vrf.id));
+        let name = |two: &[VrfTable<'a>]| Some(two.first()?.vrf.name.clone());
+        places.extend(vrfs.filter_map(|two| Some(Place::Access { vrf: name(two)? })));
+        let labels = self.labels.windows(2).filter(|two| same(two, |one| (one.space, one.label)));
+        let label = |one: &LabelEntry| Place::Label { space: one.space, label: one.label };
+        places.extend(labels.filter_map(|two| Some(label(two.first()?))));
+        for table in &self.vrfs {
+            let routes = table.routes.windows(2).filter(|two| same(two, |entry| entry.prefix));
+            let prefixes = routes.filter_map(|two| Some(two.first()?.prefix));
+            let vrf = &table.vrf.name;
+            places.extend(prefixes.map(|prefix| Place::Route { vrf: vrf.clone(), prefix }));
+        }
+        places
+    }
+}
+
+/// In the order of spaces and labels.
+fn key(space: LabelSpace, label: Label) -> u64 {
+    let space = match space {
+        LabelSpace::Platform => 0,
+        LabelSpace::Port(port) => u64::from(port.0) + 1,
+    };
+    space << 32 | u64::from(label.value())
+}
+
+fn same<T, K: PartialEq>(two: &[T], key: impl Fn(&T) -> K) -> bool {
+    matches!(two, [a, b] if key(a) == key(b))
 }
 
 /// Everything that is proved over.
@@ -90,6 +197,8 @@ pub(crate) struct Region<'a> {
     pub(crate) routers: Vec<RouterTable<'a>>,
     /// The LANs of each virtual network, by [`Network`].
     pub(crate) lans: Vec<Vec<&'a Attachment>>,
+    pub(crate) labels: usize,
+    pub(crate) transports: usize,
 }
 
 impl<'a> Region<'a> {
@@ -100,29 +209,63 @@ impl<'a> Region<'a> {
         violations: &mut Vec<Violation>,
     ) -> Self {
         let rights = Rights::new(plan);
-        let by_name: BTreeMap<&str, &RouterTables> =
-            tables.iter().map(|one| (one.router.as_str(), one)).collect();
+        let mut by_name: BTreeMap<&str, &RouterTables> = BTreeMap::new();
+        for one in tables {
+            if by_name.insert(&one.router, one).is_some() {
+                violations.push(Violation::at(&one.router, Place::Router, Breach::Twice));
+            }
+        }
         let numbers: BTreeMap<&str, RouterId> = plan
             .routers
             .iter()
             .enumerate()
             .map(|(number, router)| (router.name.as_str(), RouterId(number)))
             .collect();
-        let mut routers = Vec::with_capacity(plan.routers.len());
+        let strangers = by_name.keys().filter(|name| !numbers.contains_key(*name));
+        violations
+            .extend(strangers.map(|name| Violation::at(name, Place::Router, Breach::Stranger)));
+        let mut region = Self {
+            plan,
+            rights,
+            routers: Vec::with_capacity(plan.routers.len()),
+            lans: vec![Vec::new(); plan.virtual_networks.len()],
+            labels: 0,
+            transports: 0,
+        };
         for config in &plan.routers {
-            let Some(tables) = by_name.get(config.name.as_str()) else {
+            let known = by_name.get(config.name.as_str()).copied();
+            if known.is_none() {
                 violations.push(Violation::at(&config.name, Place::Router, Breach::NoTables));
-                routers.push(RouterTable::of(&NOTHING));
-                continue;
-            };
-            if tables.generation != plan.generation {
-                let (found, wanted) = (tables.generation, plan.generation);
-                let breach = Breach::Generation { found, wanted };
-                violations.push(Violation::at(&config.name, Place::Router, breach));
             }
-            routers.push(RouterTable::of(tables));
+            region.add(&config.name, known.unwrap_or(&NOTHING), known.is_some(), violations);
         }
-        for link in &plan.links {
+        region.join_links(&numbers);
+        region.own_vrfs(&numbers, violations);
+        region
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        tables: &'a RouterTables,
+        is_known: bool,
+        violations: &mut Vec<Violation>,
+    ) {
+        if is_known && tables.generation != self.plan.generation {
+            let (found, wanted) = (tables.generation, self.plan.generation);
+            let breach = Breach::Generation { found, wanted };
+            violations.push(Violation::at(name, Place::Router, breach));
+        }
+        let table = RouterTable::new(tables, (self.labels, self.transports));
+        let twice = table.said_twice().into_iter();
+        violations.extend(twice.map(|place| Violation::at(name, place, Breach::Twice)));
+        self.labels += table.labels.len();
+        self.transports += tables.transports.len();
+        self.routers.push(table);
+    }
+
+    fn join_links(&mut self, numbers: &BTreeMap<&str, RouterId>) {
+        for link in &self.plan.links {
             let [near, far] = &link.ends;
             let (Some(&a), Some(&b)) =
                 (numbers.get(near.router.as_str()), numbers.get(far.router.as_str()))
@@ -132,15 +275,14 @@ impl<'a> Region<'a> {
             for ((own, port), (other, at)) in
                 [((a, near.port), (b, far.port)), ((b, far.port), (a, near.port))]
             {
-                if let Some(router) = routers.get_mut(own.0) {
-                    router.far.insert(port, (other, at));
+                if let Some(router) = self.routers.get_mut(own.0) {
+                    router.far.push((port, (other, at)));
                 }
             }
         }
-        let lans = vec![Vec::new(); plan.virtual_networks.len()];
-        let mut region = Self { plan, rights, routers, lans };
-        region.own_vrfs(&numbers, violations);
-        region
+        for router in &mut self.routers {
+            router.far.sort_unstable();
+        }
     }
 
     pub(crate) fn router(&self, id: RouterId) -> Option<&RouterTable<'a>> {
@@ -159,14 +301,14 @@ impl<'a> Region<'a> {
             let (Some(network), Some(router)) = (network, router) else { continue };
             router.lans.push(lan);
             self.lans.get_mut(network.0).into_iter().for_each(|all| all.push(lan));
-            let place = || Place::Lan { site: lan.site.clone(), port: lan.port };
-            let Some(Accepts::Attachment { vrf, .. }) =
-                router.ports.get(&lan.port).map(|port| &port.accepts)
-            else {
-                violations.push(Violation::at(&lan.router, place(), Breach::NoLan));
-                continue;
+            let into = match router.port(lan.port).map(|port| &port.accepts) {
+                Some(Accepts::Attachment { vrf, .. }) => {
+                    router.vrfs.binary_search_by_key(vrf, |table| table.vrf.id).ok()
+                }
+                Some(Accepts::Core | Accepts::Uplink { .. }) | None => None,
             };
-            let Some(vrf) = router.vrfs.get_mut(vrf) else {
+            let place = || Place::Lan { site: lan.site.clone(), port: lan.port };
+            let Some(vrf) = into.and_then(|at| router.vrfs.get_mut(at)) else {
                 violations.push(Violation::at(&lan.router, place(), Breach::NoLan));
                 continue;
             };
@@ -175,11 +317,8 @@ impl<'a> Region<'a> {
                 Some(other) if other == network => {}
                 Some(other) => {
                     let networks = [other, network].map(|one| self.rights.name(one).to_owned());
-                    violations.push(Violation::at(
-                        &lan.router,
-                        place(),
-                        Breach::Mixed { networks },
-                    ));
+                    let breach = Breach::Mixed { networks };
+                    violations.push(Violation::at(&lan.router, place(), breach));
                 }
             }
         }
@@ -187,7 +326,7 @@ impl<'a> Region<'a> {
 }
 
 /// Stands for a router that has told nothing.
-static NOTHING: RouterTables = RouterTables {
+pub(crate) static NOTHING: RouterTables = RouterTables {
     router: String::new(),
     generation: 0,
     ports: Vec::new(),
@@ -196,26 +335,6 @@ static NOTHING: RouterTables = RouterTables {
     global: Vec::new(),
     transports: Vec::new(),
 };
-
-impl<'a> RouterTable<'a> {
-    fn of(tables: &'a RouterTables) -> Self {
-        let vrf = |vrf: &'a Vrf| {
-            let mut routes = PrefixMap::new();
-            for entry in &vrf.routes {
-                routes.insert(entry.prefix, &entry.to);
-            }
-            let in_order = routes.iter().map(|(prefix, route)| (prefix, *route)).collect();
-            (vrf.id, VrfTable { vrf, network: None, routes, in_order })
-        };
-        Self {
-            tables,
-            ports: tables.ports.iter().map(|port| (port.id, port)).collect(),
-            vrfs: tables.vrfs.iter().map(vrf).collect(),
-            far: BTreeMap::new(),
-            lans: Vec::new(),
-        }
-    }
-}
 
 /// Whether a prefix lies within one of these.
 pub(crate) fn within(prefixes: &[Prefix], prefix: Prefix) -> bool {

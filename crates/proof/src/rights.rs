@@ -1,7 +1,8 @@
 //! Who may reach whom: from virtual networks, applications and communities alone.
 //!
 //! Everything may pass within a virtual network. A member of a community reaches the addresses of
-//! the community's applications on what they listen on, and is answered. Nothing else.
+//! the community's applications on what they listen on, and is answered from the sites that have
+//! them. Nothing else.
 
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,14 +15,14 @@ use model::plan::{Application, Listen, Plan};
 pub(crate) struct Network(pub(crate) usize);
 
 /// A member may use an application.
-#[derive(Debug)]
-struct Grant {
-    consumer: Network,
-    provider: Network,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant<'a> {
+    pub(crate) consumer: Network,
+    pub(crate) provider: Network,
     /// The code of the site that it is at.
-    site: String,
-    hosts: Vec<Prefix>,
-    listens: Vec<Listen>,
+    pub(crate) site: &'a str,
+    pub(crate) hosts: Vec<Prefix>,
+    pub(crate) listens: &'a [Listen],
 }
 
 /// Packets that may cross the boundary of a virtual network: between these addresses, on what is
@@ -40,46 +41,50 @@ pub(crate) struct Crossing {
 pub(crate) struct Rights<'a> {
     plan: &'a Plan,
     names: BTreeMap<&'a str, Network>,
-    grants: Vec<Grant>,
-    /// The prefixes that routes from one virtual network into another may have.
-    routes: BTreeMap<(Network, Network), BTreeSet<Prefix>>,
+    grants: Vec<Grant<'a>>,
+    /// Those of each virtual network, by place: as consumer, and as provider.
+    of: Vec<[Vec<usize>; 2]>,
 }
+
+const CONSUMER: usize = 0;
+const PROVIDER: usize = 1;
 
 impl<'a> Rights<'a> {
     pub(crate) fn new(plan: &'a Plan) -> Self {
         let names = plan.virtual_networks.iter().enumerate();
         let names = names.map(|(place, one)| (one.name.as_str(), Network(place))).collect();
-        let mut rights = Self { plan, names, grants: Vec::new(), routes: BTreeMap::new() };
+        let of = vec![[Vec::new(), Vec::new()]; plan.virtual_networks.len()];
+        let mut rights = Self { plan, names, grants: Vec::new(), of };
+        let applications: BTreeMap<&str, &Application> =
+            plan.applications.iter().map(|one| (one.name.as_str(), one)).collect();
         for community in &plan.communities {
             for name in &community.applications {
-                let application = plan.applications.iter().find(|one| one.name == *name);
-                let members = community.members.iter();
-                let grants = members
-                    .filter_map(|member| rights.grant(application?, member))
-                    .collect::<Vec<_>>();
-                rights.grants.extend(grants);
+                let Some(application) = applications.get(name.as_str()) else { continue };
+                for member in &community.members {
+                    rights.grant(application, member);
+                }
             }
-        }
-        for grant in &rights.grants {
-            let (consumer, provider) = (grant.consumer, grant.provider);
-            rights.routes.entry((consumer, provider)).or_default().extend(&grant.hosts);
-            let back = plan.virtual_networks.get(consumer.0);
-            let back = back.map_or(&[][..], |network| &network.addresses);
-            rights.routes.entry((provider, consumer)).or_default().extend(back);
         }
         rights
     }
 
-    fn grant(&self, application: &Application, member: &str) -> Option<Grant> {
-        let provider = self.network(&application.virtual_network)?;
-        let consumer = self.network(member).filter(|consumer| *consumer != provider)?;
-        Some(Grant {
+    fn grant(&mut self, application: &'a Application, member: &str) {
+        let provider = self.network(&application.virtual_network);
+        let (Some(provider), Some(consumer)) = (provider, self.network(member)) else { return };
+        if consumer == provider {
+            return;
+        }
+        for (network, role) in [(consumer, CONSUMER), (provider, PROVIDER)] {
+            let all = self.of.get_mut(network.0).and_then(|roles| roles.get_mut(role));
+            all.into_iter().for_each(|all| all.push(self.grants.len()));
+        }
+        self.grants.push(Grant {
             consumer,
             provider,
-            site: application.site.clone(),
+            site: &application.site,
             hosts: application.addresses.iter().copied().map(Prefix::host).collect(),
-            listens: application.listens.clone(),
-        })
+            listens: &application.listens,
+        });
     }
 
     pub(crate) fn network(&self, name: &str) -> Option<Network> {
@@ -94,43 +99,61 @@ impl<'a> Rights<'a> {
         self.plan.virtual_networks.get(network.0).map_or(&[], |network| &network.addresses)
     }
 
-    /// Whether packets of one virtual network to these addresses may end in another.
-    pub(crate) fn may_lead(&self, from: Network, to: Network, prefix: Prefix) -> bool {
+    fn grants(&self, network: Network, role: usize) -> impl Iterator<Item = &Grant<'a>> {
+        let all = self.of.get(network.0).and_then(|roles| roles.get(role)).into_iter().flatten();
+        all.filter_map(|number| self.grants.get(*number))
+    }
+
+    /// The grants that a virtual network has as consumer.
+    pub(crate) fn used_by(&self, network: Network) -> impl Iterator<Item = &Grant<'a>> {
+        self.grants(network, CONSUMER)
+    }
+
+    /// The grants that a virtual network has given.
+    pub(crate) fn given_by(&self, network: Network) -> impl Iterator<Item = &Grant<'a>> {
+        self.grants(network, PROVIDER)
+    }
+
+    /// Whether packets of one virtual network to these addresses may end in another, from a
+    /// router that has LANs of these sites.
+    pub(crate) fn may_lead(
+        &self,
+        (from, to): (Network, Network),
+        prefix: Prefix,
+        sites: &BTreeSet<&str>,
+    ) -> bool {
+        let covers = |outer: &Prefix| outer.covers(prefix);
         from == to
             || self
-                .routes
-                .get(&(from, to))
-                .is_some_and(|all| all.contains(&prefix) || all.iter().any(|p| p.covers(prefix)))
+                .used_by(from)
+                .any(|grant| grant.provider == to && grant.hosts.iter().any(covers))
+            || (self.addresses(to).iter().any(covers)
+                && self
+                    .given_by(from)
+                    .any(|grant| grant.consumer == to && sites.contains(grant.site)))
     }
 
     /// Whether any packets of one virtual network may end in another.
     pub(crate) fn may_meet(&self, from: Network, to: Network) -> bool {
-        from == to || self.routes.contains_key(&(from, to))
+        from == to
+            || self.used_by(from).any(|grant| grant.provider == to)
+            || self.given_by(from).any(|grant| grant.consumer == to)
     }
 
     /// Addresses outside its own that a virtual network was promised: applications.
     pub(crate) fn reached(&self, network: Network) -> impl Iterator<Item = Prefix> {
-        let grants = self.grants.iter().filter(move |grant| grant.consumer == network);
-        grants.flat_map(|grant| grant.hosts.iter().copied())
+        self.used_by(network).flat_map(|grant| grant.hosts.iter().copied())
     }
 
     /// What may cross the boundary of a virtual network at a router that serves these sites.
-    pub(crate) fn crossings(
-        &self,
-        network: Network,
-        is_here: impl Fn(&str) -> bool,
-    ) -> BTreeSet<Crossing> {
+    pub(crate) fn crossings(&self, network: Network, sites: &BTreeSet<&str>) -> BTreeSet<Crossing> {
+        let own = self.addresses(network);
+        let used = self.used_by(network).map(|grant| (grant, false, own, &*grant.hosts));
+        let given = self.given_by(network).filter(|grant| sites.contains(grant.site));
+        let given = given.map(|grant| (grant, true, &*grant.hosts, self.addresses(grant.consumer)));
         let mut all = BTreeSet::new();
-        for grant in &self.grants {
-            let hosts = grant.hosts.as_slice();
-            let (is_provider, local, remote) = if grant.consumer == network {
-                (false, self.addresses(network), hosts)
-            } else if grant.provider == network && is_here(&grant.site) {
-                (true, hosts, self.addresses(grant.consumer))
-            } else {
-                continue;
-            };
-            for listen in &grant.listens {
+        for (grant, is_provider, local, remote) in used.chain(given) {
+            for listen in grant.listens {
                 let ports = (listen.port_first, listen.port_last);
                 all.extend(crossings(is_provider, (listen.protocol, ports), local, remote));
             }

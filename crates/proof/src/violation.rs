@@ -71,6 +71,8 @@ pub enum Breach {
         /// The plan's.
         wanted: u64,
     },
+    /// The tables say two things of it.
+    Twice,
     /// A promised LAN is not there.
     NoLan,
     /// One VRF has LANs of two virtual networks.
@@ -78,7 +80,7 @@ pub enum Breach {
         /// Both.
         networks: [String; 2],
     },
-    /// An attachment that nobody was promised.
+    /// A router that the plan does not have, or an attachment that nobody was promised.
     Stranger,
     /// Packets of a virtual network would end in another that gave no right.
     Leak {
@@ -111,9 +113,10 @@ impl fmt::Display for Breach {
             Self::Generation { found, wanted } => {
                 write!(f, "its tables are of plan {found}, not {wanted}")
             }
+            Self::Twice => f.write_str("the tables say two things of it"),
             Self::NoLan => f.write_str("the LAN is not there"),
             Self::Mixed { networks: [a, b] } => write!(f, "LANs of {a} and {b} share a VRF"),
-            Self::Stranger => f.write_str("nobody was promised this attachment"),
+            Self::Stranger => f.write_str("it is not in the plan"),
             Self::Leak { at, into: Some(into) } => write!(f, "it leads into {into} at {at}"),
             Self::Leak { at, into: None } => write!(f, "it leads into nobody's VRF at {at}"),
             Self::Way(fault) => fault.fmt(f),

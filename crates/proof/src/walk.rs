@@ -2,10 +2,8 @@
 //!
 //! Every hop is followed, of equal ways and of backups alike: which one a packet takes is chance or
 //! a failure, and none may lead astray. A way has an answer of its own that does not depend on who
-//! asks, so each is walked once, however many entries lead there.
-
-use std::collections::BTreeMap;
-use std::rc::Rc;
+//! asks, so each is walked once, however many entries lead there; and where it only leads on to
+//! another way, their answers are one.
 
 use base::{Label, LabelSpace, VrfId};
 use model::tables::{Accepts, Hop, LabelAction, Path};
@@ -48,79 +46,137 @@ impl<T: Ord + Copy> Outcome<T> {
     }
 }
 
-/// What was walked; a walk that is under way has no outcome yet.
-type Memory<K, T> = BTreeMap<K, Option<Rc<Outcome<T>>>>;
+/// Outcomes by number, and which way has which.
+#[derive(Debug)]
+struct Memory<T> {
+    outcomes: Vec<Outcome<T>>,
+    known: Vec<Known>,
+}
+
+/// How far a way is walked.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    Nothing,
+    UnderWay,
+    Outcome(u32),
+}
+
+impl<T: Ord + Copy> Memory<T> {
+    fn new(ways: usize) -> Self {
+        Self { outcomes: Vec::new(), known: vec![Known::Nothing; ways] }
+    }
+
+    fn known(&self, way: usize) -> Known {
+        self.known.get(way).copied().unwrap_or(Known::Nothing)
+    }
+
+    fn set(&mut self, way: usize, known: Known) {
+        if let Some(slot) = self.known.get_mut(way) {
+            *slot = known;
+        }
+    }
+
+    fn add(&mut self, outcome: Outcome<T>) -> u32 {
+        let number = u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX);
+        self.outcomes.push(outcome);
+        number
+    }
+
+    fn outcome(&self, number: u32) -> &Outcome<T> {
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        self.outcomes.get(number).unwrap_or(const { &Outcome::<T>::NONE })
+    }
+
+    /// The one end of a way on which nothing goes wrong.
+    fn only(&self, number: u32) -> Option<T> {
+        match self.outcome(number) {
+            Outcome { ends, faults } if faults.is_empty() => match ends.as_slice() {
+                [end] => Some(*end),
+                [] | [_, _, ..] => None,
+            },
+            Outcome { .. } => None,
+        }
+    }
+}
+
+impl<T> Outcome<T> {
+    const NONE: Self = Self { ends: Vec::new(), faults: Vec::new() };
+}
 
 /// Walks, and remembers.
 #[derive(Debug)]
 pub(crate) struct Walker<'r, 'a> {
     region: &'r Region<'a>,
-    paths: Memory<(RouterId, Label, u32), End>,
-    transports: Memory<(RouterId, u32), Arrival>,
-    labels: Memory<(RouterId, LabelSpace, Label), Arrival>,
-    services: Memory<(RouterId, LabelSpace, Label), End>,
+    /// By place among the transports of all routers.
+    transports: Memory<Arrival>,
+    /// By place among the labels of all routers: as labels of the core, and as service labels.
+    labels: Memory<Arrival>,
+    services: Memory<End>,
 }
 
 impl<'r, 'a> Walker<'r, 'a> {
     pub(crate) fn new(region: &'r Region<'a>) -> Self {
         Self {
             region,
-            paths: BTreeMap::new(),
-            transports: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            services: BTreeMap::new(),
+            transports: Memory::new(region.transports),
+            labels: Memory::new(region.labels),
+            services: Memory::new(region.labels),
         }
-    }
-
-    /// How many ways were walked.
-    pub(crate) fn walked(&self) -> usize {
-        self.paths.len() + self.transports.len() + self.labels.len() + self.services.len()
     }
 
     fn at(&self, router: RouterId) -> String {
         self.region.router_name(router).to_owned()
     }
 
-    fn looped<T: Ord + Copy>(&self, router: RouterId) -> Rc<Outcome<T>> {
-        Rc::new(Outcome::fault(Fault::Loop(self.at(router))))
+    /// What a way of a service comes to, by its number.
+    pub(crate) fn outcome(&self, number: u32) -> &Outcome<End> {
+        self.services.outcome(number)
     }
 
-    /// The ends of a path from a router.
-    pub(crate) fn path(&mut self, router: RouterId, path: Path) -> Rc<Outcome<End>> {
-        let key = (router, path.label, path.via);
-        if let Some(known) = self.paths.get(&key) {
-            return known.clone().unwrap_or_else(|| self.looped(router));
-        }
-        self.paths.insert(key, None);
+    /// The number of what a path from a router comes to.
+    pub(crate) fn path(&mut self, router: RouterId, path: Path) -> u32 {
         let way = self.transport(router, path.via);
-        let mut outcome = Outcome { ends: Vec::new(), faults: way.faults.clone() };
-        for &(far, space) in &way.ends {
-            outcome.merge(&self.service(far, space, path.label));
+        if let Some((far, space)) = self.transports.only(way) {
+            return self.service(far, space, path.label);
         }
-        let outcome = Rc::new(outcome);
-        self.paths.insert(key, Some(Rc::clone(&outcome)));
-        outcome
+        let Outcome { ends, faults } = self.transports.outcome(way).clone();
+        let mut outcome = Outcome { ends: Vec::new(), faults };
+        for (far, space) in ends {
+            let next = self.service(far, space, path.label);
+            outcome.merge(self.services.outcome(next));
+        }
+        self.services.add(outcome)
     }
 
     /// Where a transport sets down what is beneath its labels.
-    fn transport(&mut self, router: RouterId, number: u32) -> Rc<Outcome<Arrival>> {
-        if let Some(known) = self.transports.get(&(router, number)) {
-            return known.clone().unwrap_or_else(|| self.looped(router));
-        }
-        self.transports.insert((router, number), None);
+    fn transport(&mut self, router: RouterId, number: u32) -> u32 {
+        let from = self.region.router(router).map_or(0, |one| one.transports_from);
         let transport = self.region.router(router).and_then(|one| one.transport(number));
-        let mut outcome = Outcome::new();
-        match transport {
-            Some(transport) if !transport.hops.is_empty() => {
-                for hop in transport.hops.iter().chain(&transport.backups) {
-                    outcome.merge(&self.hop(router, hop));
-                }
+        let (Some(transport), Ok(place)) = (transport, usize::try_from(number)) else {
+            let fault = Fault::NoHop(self.at(router));
+            return self.transports.add(Outcome::fault(fault));
+        };
+        let way = from + place;
+        match self.transports.known(way) {
+            Known::Outcome(number) => return number,
+            Known::UnderWay => {
+                let fault = Fault::Loop(self.at(router));
+                return self.transports.add(Outcome::fault(fault));
             }
-            Some(_) | None => outcome.faults.push(Fault::NoHop(self.at(router))),
+            Known::Nothing => self.transports.set(way, Known::UnderWay),
         }
-        let outcome = Rc::new(outcome);
-        self.transports.insert((router, number), Some(Rc::clone(&outcome)));
-        outcome
+        let mut outcome = Outcome::new();
+        if transport.hops.is_empty() {
+            outcome.faults.push(Fault::NoHop(self.at(router)));
+        } else {
+            for hop in transport.hops.iter().chain(&transport.backups) {
+                let of_hop = self.hop(router, hop);
+                outcome.merge(&of_hop);
+            }
+        }
+        let number = self.transports.add(outcome);
+        self.transports.set(way, Known::Outcome(number));
+        number
     }
 
     fn hop(&mut self, router: RouterId, hop: &Hop) -> Outcome<Arrival> {
@@ -131,7 +187,8 @@ impl<'r, 'a> Walker<'r, 'a> {
         for label in &hop.labels {
             let mut next = Outcome { ends: Vec::new(), faults: outcome.faults };
             for (at, space) in outcome.ends {
-                next.merge(&self.label(at, space, *label));
+                let of_label = self.label(at, space, *label);
+                next.merge(&of_label);
             }
             outcome = next;
         }
@@ -149,57 +206,74 @@ impl<'r, 'a> Walker<'r, 'a> {
     }
 
     /// Where a transport label sets down what is beneath it.
-    fn label(&mut self, router: RouterId, space: LabelSpace, label: Label) -> Rc<Outcome<Arrival>> {
-        let key = (router, space, label);
-        if let Some(known) = self.labels.get(&key) {
-            return known.clone().unwrap_or_else(|| self.looped(router));
-        }
-        self.labels.insert(key, None);
-        let action = self.region.router(router).and_then(|one| one.label(space, label));
-        let outcome = match action {
-            Some(LabelAction::Pop) => Rc::new(Outcome::end((router, space))),
-            Some(LabelAction::Transit(via)) => self.transport(router, *via),
-            Some(LabelAction::Vrf(_) | LabelAction::Swap(_)) => {
-                Rc::new(Outcome::fault(Fault::ServiceOnTop { at: self.at(router), label }))
-            }
-            None => Rc::new(Outcome::fault(Fault::Dead { at: self.at(router), label })),
+    fn label(&mut self, router: RouterId, space: LabelSpace, label: Label) -> Outcome<Arrival> {
+        let Some((way, action)) = self.find(router, space, label) else {
+            return Outcome::fault(Fault::Dead { at: self.at(router), label });
         };
-        self.labels.insert(key, Some(Rc::clone(&outcome)));
+        match self.labels.known(way) {
+            Known::Outcome(number) => return self.labels.outcome(number).clone(),
+            Known::UnderWay => return Outcome::fault(Fault::Loop(self.at(router))),
+            Known::Nothing => self.labels.set(way, Known::UnderWay),
+        }
+        let outcome = match action {
+            LabelAction::Pop => Outcome::end((router, space)),
+            LabelAction::Transit(via) => {
+                let number = self.transport(router, *via);
+                self.transports.outcome(number).clone()
+            }
+            LabelAction::Vrf(_) | LabelAction::Swap(_) => {
+                Outcome::fault(Fault::ServiceOnTop { at: self.at(router), label })
+            }
+        };
+        let number = self.labels.add(outcome.clone());
+        self.labels.set(way, Known::Outcome(number));
         outcome
     }
 
-    /// Where a packet under a service label ends.
-    pub(crate) fn service(
-        &mut self,
+    /// The place of a label among those of all routers, and what is done under it.
+    fn find(
+        &self,
         router: RouterId,
         space: LabelSpace,
         label: Label,
-    ) -> Rc<Outcome<End>> {
-        let key = (router, space, label);
-        if let Some(known) = self.services.get(&key) {
-            return known.clone().unwrap_or_else(|| self.looped(router));
-        }
-        self.services.insert(key, None);
-        let action = self.region.router(router).and_then(|one| one.label(space, label));
-        let outcome = match action {
-            Some(LabelAction::Vrf(vrf)) => Outcome::end((router, *vrf)),
-            Some(LabelAction::Swap(paths)) if paths.is_empty() => {
-                Outcome::fault(Fault::NoHop(self.at(router)))
-            }
-            Some(LabelAction::Swap(paths)) => {
-                let mut outcome = Outcome::new();
-                for path in paths {
-                    outcome.merge(&self.path(router, *path));
-                }
-                outcome
-            }
-            Some(LabelAction::Pop | LabelAction::Transit(_)) => {
-                Outcome::fault(Fault::FallsOut { at: self.at(router), label })
-            }
-            None => Outcome::fault(Fault::Dead { at: self.at(router), label }),
+    ) -> Option<(usize, &'r LabelAction)> {
+        let table = self.region.router(router)?;
+        let place = table.label(space, label)?;
+        Some((table.labels_from + place, table.action(place)?))
+    }
+
+    /// The number of what a packet under a service label comes to.
+    pub(crate) fn service(&mut self, router: RouterId, space: LabelSpace, label: Label) -> u32 {
+        let Some((way, action)) = self.find(router, space, label) else {
+            return self.services.add(Outcome::fault(Fault::Dead { at: self.at(router), label }));
         };
-        let outcome = Rc::new(outcome);
-        self.services.insert(key, Some(Rc::clone(&outcome)));
-        outcome
+        match self.services.known(way) {
+            Known::Outcome(number) => return number,
+            Known::UnderWay => {
+                let fault = Fault::Loop(self.at(router));
+                return self.services.add(Outcome::fault(fault));
+            }
+            Known::Nothing => self.services.set(way, Known::UnderWay),
+        }
+        let number = match action {
+            LabelAction::Vrf(vrf) => self.services.add(Outcome::end((router, *vrf))),
+            LabelAction::Swap(paths) => match paths.as_slice() {
+                [] => self.services.add(Outcome::fault(Fault::NoHop(self.at(router)))),
+                [path] => self.path(router, *path),
+                [_, _, ..] => {
+                    let mut outcome = Outcome::new();
+                    for path in paths {
+                        let next = self.path(router, *path);
+                        outcome.merge(self.services.outcome(next));
+                    }
+                    self.services.add(outcome)
+                }
+            },
+            LabelAction::Pop | LabelAction::Transit(_) => {
+                self.services.add(Outcome::fault(Fault::FallsOut { at: self.at(router), label }))
+            }
+        };
+        self.services.set(way, Known::Outcome(number));
+        number
     }
 }

@@ -15,6 +15,7 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod grow;
 mod licences;
 mod live;
 mod search;
@@ -73,6 +74,13 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Write the intent of a region with this many sites, for measurements
+    Grow {
+        /// How many sites
+        sites: usize,
+        /// Where to
+        folder: std::path::PathBuf,
+    },
     /// Run every fuzz target
     Fuzz {
         /// For how long each
@@ -101,6 +109,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Live => live::run(&workspace),
         Command::Search { seeds, from } => search::run(&workspace, seeds, from),
         Command::Bench { name, write } => bench::run(&workspace, name.as_deref(), write),
+        Command::Grow { sites, folder } => grow::run(&workspace, sites, &folder),
         Command::Fuzz { seconds } => fuzz::run(&workspace, seconds),
     }
 }

@@ -4,7 +4,9 @@ use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{AsNumber, Label, LabelSpace, PortId, Prefix, RouteDistinguisher, RouteTarget, VrfId};
-use model::config::{LabelRange, Neighbour, NeighbourKind, PortKind, RouterConfig, Vrf};
+use model::config::{
+    AcceptedRoute, LabelRange, Neighbour, NeighbourKind, PortKind, RouterConfig, Vrf,
+};
 
 use super::interior::Interior;
 use super::net::{Net, peer, port};
@@ -137,8 +139,10 @@ impl<'a> Announced<'a> {
         &self,
         targets: &BTreeSet<RouteTarget>,
     ) -> impl Iterator<Item = &Bundle<'a>> {
-        let numbers: BTreeSet<usize> =
-            targets.iter().flat_map(|one| self.by_target.get(one)).flatten().copied().collect();
+        let all = targets.iter().flat_map(|one| self.by_target.get(one)).flatten().copied();
+        let mut numbers: Vec<usize> = all.collect();
+        numbers.sort_unstable();
+        numbers.dedup();
         numbers.into_iter().filter_map(|number| self.bundles.get(number))
     }
 
@@ -283,7 +287,8 @@ const fn sent(at_core: &Neighbour) -> &BTreeSet<RouteTarget> {
 /// What a core router takes from a site.
 #[derive(Debug)]
 struct Filter<'a> {
-    accept: BTreeMap<(RouteDistinguisher, Prefix), &'a BTreeSet<RouteTarget>>,
+    /// By distinguisher and prefix.
+    accept: Vec<&'a AcceptedRoute>,
     most: usize,
     is_open: bool,
 }
@@ -296,9 +301,10 @@ impl<'a> Filter<'a> {
             | NeighbourKind::Core { .. }
             | NeighbourKind::Customer { .. } => (&[][..], 0),
         };
-        let accept = accept.iter().map(|route| ((route.rd, route.prefix), &route.targets));
+        let mut accept: Vec<&AcceptedRoute> = accept.iter().collect();
+        accept.sort_by_key(|route| (route.rd, route.prefix));
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        Self { accept: accept.collect(), most, is_open: true }
+        Self { accept, most, is_open: true }
     }
 
     fn takes(
@@ -307,8 +313,11 @@ impl<'a> Filter<'a> {
         prefix: Prefix,
         targets: &BTreeSet<RouteTarget>,
     ) -> bool {
-        let allowed = self.accept.get(&(rd, prefix));
-        self.is_open && !targets.is_empty() && allowed.is_some_and(|all| targets.is_subset(all))
+        let key = |route: &&AcceptedRoute| (route.rd, route.prefix);
+        let allowed = self.accept.binary_search_by_key(&(rd, prefix), key).ok();
+        let allowed = allowed.and_then(|at| self.accept.get(at));
+        let takes = |allowed: &&AcceptedRoute| targets.is_subset(&allowed.targets);
+        self.is_open && !targets.is_empty() && allowed.is_some_and(takes)
     }
 }
 

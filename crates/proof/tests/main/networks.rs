@@ -13,6 +13,6 @@ fn examples_are_isolated_and_keep_every_promise() {
         assert!(told.is_empty(), "{example}: {told:#?}");
         let routes = tables.iter().flat_map(|one| &one.vrfs).map(|vrf| vrf.routes.len()).sum();
         assert_eq!((proved.routers, proved.entries), (plan.routers.len(), routes), "{example}");
-        assert!(proved.ways > 0 && proved.promises > 0);
+        assert!(proved.promises > 0);
     }
 }

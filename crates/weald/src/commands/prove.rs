@@ -55,7 +55,6 @@ fn value(proved: &Isolation, time_ms: f64) -> Value {
         "routers": proved.routers,
         "entries": proved.entries,
         "labels": proved.labels,
-        "ways": proved.ways,
         "promises": proved.promises,
         "violations_total": proved.violations_total,
         "violations": proved.violations.iter().map(violation).collect::<Vec<_>>(),
@@ -67,12 +66,10 @@ fn value(proved: &Isolation, time_ms: f64) -> Value {
 fn text(proved: &Isolation, time_ms: f64) -> String {
     let many = |value: usize| number(value as u64);
     let mut text = format!(
-        "{} routers: {} routes and {} labels followed over {} ways, {} promises looked up, \
-         in {time_ms:.1} ms\n",
+        "{} routers: {} routes and {} labels followed, {} promises looked up, in {time_ms:.1} ms\n",
         many(proved.routers),
         many(proved.entries),
         many(proved.labels),
-        many(proved.ways),
         many(proved.promises),
     );
     if proved.violations_total == 0 {
