@@ -15,9 +15,12 @@ fn below(rng: &mut Rng, len: usize) -> usize {
     usize::try_from(rng.below(u64::try_from(len.max(1)).expect("a length"))).expect("an index")
 }
 
-fn pick<'a, T>(rng: &mut Rng, all: &'a mut [T]) -> Option<&'a mut T> {
+/// Does something to one of them, where there is one.
+fn change<T>(rng: &mut Rng, all: &mut [T], how: impl FnOnce(&mut T)) {
     let at = below(rng, all.len());
-    all.get_mut(at)
+    if let Some(one) = all.get_mut(at) {
+        how(one);
+    }
 }
 
 fn label(rng: &mut Rng, tables: &[RouterTables]) -> Label {
@@ -34,75 +37,61 @@ fn prefix(rng: &mut Rng, plan: &Plan) -> Prefix {
 /// Something small becomes something else, in one router's tables.
 fn edit_tables(rng: &mut Rng, (plan, tables): &mut Network) {
     let (any, other) = (label(rng, tables), prefix(rng, plan));
-    let Some(router) = pick(rng, tables) else { return };
+    let at = below(rng, tables.len());
+    let Some(router) = tables.get_mut(at) else { return };
     let number = u32::try_from(below(rng, router.transports.len())).expect("a number");
+    let path = Path { label: any, via: number };
     match rng.below(12) {
-        0 => drop(pick(rng, &mut router.labels).map(|entry| entry.action = LabelAction::Pop)),
-        1 => drop(pick(rng, &mut router.labels).map(|entry| entry.label = any)),
-        2 => {
-            let action = LabelAction::Swap(vec![Path { label: any, via: number }]);
-            drop(pick(rng, &mut router.labels).map(|entry| entry.action = action));
-        }
+        0 => change(rng, &mut router.labels, |entry| entry.action = LabelAction::Pop),
+        1 => change(rng, &mut router.labels, |entry| entry.label = any),
+        2 => change(rng, &mut router.labels, |entry| entry.action = LabelAction::Swap(vec![path])),
         3 if !router.labels.is_empty() => {
             router.labels.remove(below(rng, router.labels.len()));
         }
-        4 => drop(pick(rng, &mut router.transports).map(|way| *way = Transport::default())),
+        4 => change(rng, &mut router.transports, |way| *way = Transport::default()),
         5 => {
-            let way = pick(rng, &mut router.transports);
-            let hop = way.and_then(|way| way.hops.first_mut());
-            drop(hop.map(|hop| hop.port = PortId(u32::try_from(rng.below(4)).expect("a port"))));
+            let port = PortId(u32::try_from(rng.below(4)).expect("a port"));
+            change(rng, &mut router.transports, |way| {
+                way.hops.first_mut().into_iter().for_each(|hop| hop.port = port);
+            });
         }
-        6 => {
-            let port = pick(rng, &mut router.ports);
-            if let Some(Accepts::Attachment { sources, .. }) = port.map(|port| &mut port.accepts) {
+        6 => change(rng, &mut router.ports, |port| {
+            if let Accepts::Attachment { sources, .. } = &mut port.accepts {
                 sources.push(other);
             }
-        }
-        7 => {
-            let to = VrfRoute::Remote(vec![Path { label: any, via: number }]);
-            let vrf = pick(rng, &mut router.vrfs);
-            drop(vrf.map(|vrf| vrf.routes.push(VrfEntry { prefix: other, to })));
-        }
-        8 => {
-            let vrf = pick(rng, &mut router.vrfs);
-            drop(vrf.and_then(|vrf| vrf.routes.pop()));
-        }
-        9 => {
-            let rule = pick(rng, &mut router.vrfs).and_then(|vrf| vrf.rules.last_mut());
-            drop(rule.map(|rule| rule.port_last = rule.port_last.saturating_add(1)));
-        }
-        10 => {
-            let vrf = pick(rng, &mut router.vrfs);
-            drop(vrf.map(|vrf| vrf.id = VrfId(1 - vrf.id.0.min(1))));
-        }
-        _ => {
-            let space = LabelSpace::Port(PortId(2));
-            drop(pick(rng, &mut router.labels).map(|entry| entry.space = space));
-        }
+        }),
+        7 => change(rng, &mut router.vrfs, |vrf| {
+            vrf.routes.push(VrfEntry { prefix: other, to: VrfRoute::Remote(vec![path]) });
+        }),
+        8 => change(rng, &mut router.vrfs, |vrf| vrf.routes.truncate(1)),
+        9 => change(rng, &mut router.vrfs, |vrf| {
+            vrf.rules.last_mut().into_iter().for_each(|rule| rule.port_last |= 1);
+        }),
+        10 => change(rng, &mut router.vrfs, |vrf| vrf.id = VrfId(1 - vrf.id.0.min(1))),
+        _ => change(rng, &mut router.labels, |entry| entry.space = LabelSpace::Port(PortId(2))),
     }
 }
 
 /// Somebody is promised something else.
 fn edit_promises(rng: &mut Rng, (plan, tables): &mut Network) {
     let other = prefix(rng, plan);
-    let names: Vec<String> = plan.virtual_networks.iter().map(|one| one.name.clone()).collect();
-    let name = names.get(below(rng, names.len())).expect("a network").clone();
+    let at = below(rng, plan.virtual_networks.len());
+    let Some(name) = plan.virtual_networks.get(at).map(|one| one.name.clone()) else { return };
     match rng.below(9) {
-        0 => drop(pick(rng, &mut plan.communities).map(|one| one.members.push(name))),
-        1 => drop(pick(rng, &mut plan.communities).map(|one| one.members.pop())),
-        2 => drop(pick(rng, &mut plan.applications).map(|one| one.listens.pop())),
-        3 => drop(pick(rng, &mut plan.applications).map(|one| one.virtual_network = name)),
-        4 => drop(pick(rng, &mut plan.virtual_networks).map(|one| one.addresses.push(other))),
-        5 => drop(pick(rng, &mut plan.attachments).map(|one| one.virtual_network = name)),
-        6 => drop(pick(rng, &mut plan.attachments).map(|one| one.prefixes.push(other))),
+        0 => change(rng, &mut plan.communities, |one| one.members.push(name)),
+        1 => change(rng, &mut plan.communities, |one| one.members.truncate(0)),
+        2 => change(rng, &mut plan.applications, |one| one.listens.truncate(1)),
+        3 => change(rng, &mut plan.applications, |one| one.virtual_network = name),
+        4 => change(rng, &mut plan.virtual_networks, |one| one.addresses.push(other)),
+        5 => change(rng, &mut plan.attachments, |one| one.virtual_network = name),
+        6 => change(rng, &mut plan.attachments, |one| one.prefixes.push(other)),
         7 if plan.links.len() > 1 => {
             plan.links.remove(below(rng, plan.links.len()));
         }
-        _ if plan.virtual_networks.len() > 1 => {
-            plan.virtual_networks.remove(below(rng, plan.virtual_networks.len()));
+        _ => {
+            plan.virtual_networks.remove(at);
             tables.rotate_left(1);
         }
-        _ => {}
     }
 }
 
