@@ -51,6 +51,8 @@ pub struct Intent {
     pub attached_routers: Vec<AttachedRouter>,
     /// Communities, expired ones included.
     pub communities: Vec<Community>,
+    /// Traffic that is expected.
+    pub demands: Vec<Demand>,
 }
 
 /// The region.
@@ -325,6 +327,41 @@ pub struct Community {
     pub expires: Option<Date>,
     /// The organisations that agreed, and when: every owner of a member and of an application.
     pub consents: BTreeMap<String, Date>,
+}
+
+/// Traffic that is expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Demand {
+    /// From where to where, and how much.
+    pub traffic: Traffic,
+    /// Its class.
+    pub class: ClassName,
+    /// Whether it is assumed rather than measured; to be shown wherever it is.
+    pub assumed: bool,
+}
+
+/// From where to where traffic goes, and how much in the busy hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Traffic {
+    /// Between an application and each site that may reach it.
+    Towards {
+        /// The application.
+        application: String,
+        /// Only sites of this kind.
+        kind: Option<String>,
+        /// Kilobits per second towards each site.
+        down_kbps: u32,
+        /// Kilobits per second from each site.
+        up_kbps: u32,
+    },
+    /// Between the sites of a virtual network.
+    Within {
+        /// The virtual network.
+        virtual_network: String,
+        /// Kilobits per second that each site sends, spread evenly over the others.
+        kbps: u32,
+    },
 }
 
 impl ClassName {

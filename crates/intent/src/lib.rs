@@ -13,6 +13,7 @@ pub mod files;
 
 mod attached;
 mod date;
+mod demand;
 mod intent;
 mod lock;
 mod names;
@@ -29,8 +30,9 @@ mod topology;
 pub use date::{Date, ParseDateError};
 pub use files::load;
 pub use intent::{
-    Access, Application, AttachedRouter, Class, ClassName, Community, Intent, Isis, Kind, Link,
-    Pools, Pop, Region, Routing, SITE_AS_NUMBERS, Site, Timers, VirtualNetwork, router_name,
+    Access, Application, AttachedRouter, Class, ClassName, Community, Demand, Intent, Isis, Kind,
+    Link, Pools, Pop, Region, Routing, SITE_AS_NUMBERS, Site, Timers, Traffic, VirtualNetwork,
+    router_name,
 };
 pub use lock::{Lock, Numbers};
 pub use position::{ParseCoordinateError, Position};
@@ -138,5 +140,6 @@ fn assemble(network: Network, sites: Sites, services: Services) -> Option<Intent
         applications: services.applications.into_items(),
         attached_routers: services.attached_routers.into_items(),
         communities: services.communities.into_items(),
+        demands: services.demands,
     })
 }

@@ -1,5 +1,5 @@
 //! `services.toml`: virtual networks, applications, communities. Routers of others, which it also
-//! names, are in [`crate::attached`].
+//! names, are in [`crate::attached`], demands in [`crate::demand`].
 //!
 //! The types here are the file's shape, from which the JSON Schema is made; what they do not say is
 //! checked below them. Addresses of different virtual networks may overlap, until a community would
@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::attached::{AttachedRouterShape, Behind};
+use crate::demand::{DemandShape, Stated};
 use crate::intent::subnets;
 use crate::names::{Named, check_slug, shown};
 use crate::network::Network;
@@ -21,9 +22,11 @@ use crate::pools::prefix;
 use crate::problem::{Report, Severity, list};
 use crate::shape::{At, Read, SitesShape};
 use crate::sites::Sites;
-use crate::{Application, AttachedRouter, ClassName, Community, Date, Site, VirtualNetwork};
+use crate::{
+    Application, AttachedRouter, ClassName, Community, Date, Demand, Site, VirtualNetwork,
+};
 
-/// Virtual networks, applications, routers of others, and communities.
+/// Virtual networks, applications, routers of others, communities, and demands.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "services.toml")]
@@ -44,6 +47,10 @@ pub(crate) struct ServicesFile {
     #[serde(default)]
     #[schemars(length(max = 100_000))]
     community: Vec<At<CommunityShape>>,
+    /// Traffic that is expected.
+    #[serde(default)]
+    #[schemars(length(max = 100_000))]
+    demand: Vec<At<DemandShape>>,
 }
 
 /// A virtual network: one organisation's private network.
@@ -121,6 +128,7 @@ pub(crate) struct Services {
     /// What is behind attached routers.
     pub(crate) behind: Behind,
     pub(crate) communities: Named<Community>,
+    pub(crate) demands: Vec<Demand>,
 }
 
 /// Addresses that no LAN can have: of this host, loopback, link-local, multicast and reserved.
@@ -148,6 +156,7 @@ impl Services {
             attached_routers: Named::new("attached router", complete("attached_router")),
             behind: Behind::new(),
             communities: Named::new("community", complete("community")),
+            demands: Vec::new(),
         };
         let Some(Read { content: file, .. }) = read else { return services };
         for shape in file.virtual_network {
@@ -162,6 +171,10 @@ impl Services {
         services.check_addresses(report);
         for shape in file.community {
             services.add_community(report, sites, &shape.value, as_of);
+        }
+        let mut stated = Stated::new();
+        for shape in &file.demand {
+            services.add_demand(report, network, sites, shape, &mut stated);
         }
         services
     }

@@ -36,6 +36,12 @@ pub struct Plan {
     pub applications: Vec<Application>,
     /// Every community in force.
     pub communities: Vec<Community>,
+    /// The classes of service, in the order of the intent.
+    #[serde(default)]
+    pub classes: Vec<Class>,
+    /// Traffic that is expected. Demands add up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<Demand>,
 }
 
 /// A place with one or more core routers.
@@ -182,4 +188,52 @@ pub struct Community {
     /// The last day it is in force, `YYYY-MM-DD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+}
+
+/// A class of service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// The name: `EF`.
+    pub name: String,
+    /// Guaranteed share of a link's committed rate, in per cent.
+    pub share_percent: u8,
+}
+
+/// Traffic that is expected in the busy hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demand {
+    /// The name of its class.
+    pub class: String,
+    /// Whether it is assumed rather than measured; to be shown wherever it is.
+    #[serde(default)]
+    pub assumed: bool,
+    /// From where to where, and how much.
+    pub traffic: Traffic,
+}
+
+/// From where to where traffic goes, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Traffic {
+    /// Between an application and each site that may reach it.
+    Towards {
+        /// The application's name.
+        application: String,
+        /// Only sites of this kind.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
+        /// Kilobits per second towards each site.
+        down_kbps: u32,
+        /// Kilobits per second from each site.
+        up_kbps: u32,
+    },
+    /// Between the sites of a virtual network.
+    Within {
+        /// The virtual network's name.
+        virtual_network: String,
+        /// Kilobits per second that each site sends, spread evenly over the others.
+        kbps: u32,
+    },
 }

@@ -63,6 +63,8 @@ pub fn compile(
         attachments: promises.attachments,
         applications: promises.applications,
         communities: promises.communities,
+        classes: promises.classes,
+        demands: promises.demands,
     })
 }
 

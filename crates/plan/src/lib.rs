@@ -4,7 +4,8 @@
 //! intent and lock give the same plan, byte for byte. It allots what is missing and changes nothing
 //! that was allotted, so that adding a site touches the configurations of its own router and of
 //! the core routers that its uplinks go to, and no other. [`difference`] says which routers a new
-//! plan touches.
+//! plan touches, [`words::changes`] what it changes for the people it concerns, and [`rings`] in
+//! which order routers change.
 //!
 //! Two ways lead from the intent to the plan. The configurations come through `core_router`
 //! (core routers and links), `homing` (which core routers a site's uplinks go to), `access` (uplinks),
@@ -21,8 +22,11 @@ mod lan;
 mod numbers;
 mod ports;
 mod promises;
+mod rings;
 mod service;
 mod site;
+pub mod words;
 
 pub use compile::compile;
 pub use difference::{Difference, difference};
+pub use rings::{Ring, Stage, Step, rings};

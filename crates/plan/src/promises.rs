@@ -6,7 +6,10 @@
 
 use base::Prefix;
 use intent::{Date, Intent, Site};
-use model::plan::{Application, Attachment, Community, Site as PromisedSite, VirtualNetwork};
+use model::plan::{
+    Application, Attachment, Class, Community, Demand, Site as PromisedSite, Traffic,
+    VirtualNetwork,
+};
 
 use crate::numbers::Numbers;
 
@@ -18,9 +21,11 @@ pub(crate) struct Promises {
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) applications: Vec<Application>,
     pub(crate) communities: Vec<Community>,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) demands: Vec<Demand>,
 }
 
-/// Every list is in the order of its names.
+/// Every list is in the order of its names, but for classes and demands, which are in the intent's.
 pub(crate) fn promises<'a>(
     intent: &'a Intent,
     as_of: Option<Date>,
@@ -36,7 +41,8 @@ pub(crate) fn promises<'a>(
     applications.sort_by(|a, b| a.name.cmp(&b.name));
     let mut communities = communities(intent, as_of);
     communities.sort_by(|a, b| a.name.cmp(&b.name));
-    Promises { sites, virtual_networks, attachments, applications, communities }
+    let (classes, demands) = (classes(intent), demands(intent));
+    Promises { sites, virtual_networks, attachments, applications, communities, classes, demands }
 }
 
 /// A site without a router of its own is as resilient as the site whose router serves it.
@@ -115,4 +121,29 @@ fn communities(intent: &Intent, as_of: Option<Date>) -> Vec<Community> {
         expires: community.expires.map(|date| date.to_string()),
     };
     intent.communities.iter().filter(in_force).map(promised).collect()
+}
+
+fn classes(intent: &Intent) -> Vec<Class> {
+    let promised = |class: &intent::Class| Class {
+        name: class.name.to_string(),
+        share_percent: class.share_percent,
+    };
+    intent.classes.iter().map(promised).collect()
+}
+
+fn demands(intent: &Intent) -> Vec<Demand> {
+    let traffic = |traffic: &intent::Traffic| match traffic.clone() {
+        intent::Traffic::Towards { application, kind, down_kbps, up_kbps } => {
+            Traffic::Towards { application, kind, down_kbps, up_kbps }
+        }
+        intent::Traffic::Within { virtual_network, kbps } => {
+            Traffic::Within { virtual_network, kbps }
+        }
+    };
+    let promised = |demand: &intent::Demand| Demand {
+        class: demand.class.to_string(),
+        assumed: demand.assumed,
+        traffic: traffic(&demand.traffic),
+    };
+    intent.demands.iter().map(promised).collect()
 }

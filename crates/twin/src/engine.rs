@@ -150,7 +150,7 @@ impl Engine {
             links,
             lans,
             wiring: wiring(plan),
-            topology: Topology::new(plan),
+            topology: Topology::new(&plan.routers.iter().collect::<Vec<_>>(), &plan.links),
             rng: Rng::new(seed),
             trace: TraceHash::new(),
             changed_at: Instant::ZERO,
@@ -313,6 +313,84 @@ impl Engine {
         self.changed_at = now;
         self.settle(number);
         Ok(())
+    }
+
+    /// Adds a router that does not run yet, and says its number.
+    pub(crate) fn add_router(&mut self, config: RouterConfig) -> usize {
+        let ports = config.ports.len();
+        self.nodes.push(Node { config, router: None, absent: false, armed: None, version: 0 });
+        self.wiring.push(vec![Behind::Nothing; ports]);
+        self.nodes.len() - 1
+    }
+
+    /// Adds a link that is plugged in nowhere yet.
+    pub(crate) fn add_link(&mut self, planned: &PlannedLink, ends: [(usize, PortId); 2]) {
+        let mut link = Link::new(planned, ends, Place::Here);
+        link.state = LinkState::Cut;
+        self.links.push(link);
+    }
+
+    /// What is behind a port is something else from now on; says what was.
+    fn wire(&mut self, router: usize, port: PortId, behind: Behind) -> Option<Behind> {
+        let ports = self.wiring.get_mut(router)?;
+        let index = usize::try_from(port.0).ok()?;
+        // A port that the configuration does not have is no port.
+        let count = self.nodes.get(router)?.config.ports.len();
+        if ports.len() < count {
+            ports.resize(count, Behind::Nothing);
+        }
+        Some(core::mem::replace(ports.get_mut(index)?, behind))
+    }
+
+    fn behind(&self, router: usize, port: PortId) -> Option<Behind> {
+        self.wiring.get(router)?.get(usize::try_from(port.0).ok()?).copied()
+    }
+
+    /// Plugs a link in at both ends.
+    pub(crate) fn plug_link(&mut self, number: usize) {
+        let Some(ends) = self.links.get(number).map(|link| link.ends) else { return };
+        for (side, (router, port)) in ends.into_iter().enumerate() {
+            self.wire(router, port, Behind::Link(number, side));
+        }
+        self.set_link(number, LinkState::Up);
+    }
+
+    /// Pulls a link out at both ends.
+    pub(crate) fn unplug_link(&mut self, number: usize) {
+        self.set_link(number, LinkState::Cut);
+        let Some(ends) = self.links.get(number).map(|link| link.ends) else { return };
+        for (side, (router, port)) in ends.into_iter().enumerate() {
+            if self.behind(router, port) == Some(Behind::Link(number, side)) {
+                self.wire(router, port, Behind::Nothing);
+            }
+        }
+    }
+
+    /// Plugs a LAN into its port.
+    pub(crate) fn plug_lan(&mut self, number: usize) {
+        let Some((router, port)) = self.lans.get(number).map(|lan| (lan.router, lan.port)) else {
+            return;
+        };
+        self.wire(router, port, Behind::Lan(number));
+        self.signal(router, port, true);
+    }
+
+    /// Pulls a LAN out of its port.
+    pub(crate) fn unplug_lan(&mut self, number: usize) {
+        let Some((router, port)) = self.lans.get(number).map(|lan| (lan.router, lan.port)) else {
+            return;
+        };
+        if self.behind(router, port) == Some(Behind::Lan(number)) {
+            self.wire(router, port, Behind::Nothing);
+            self.signal(router, port, false);
+        }
+    }
+
+    /// What should be up follows the configurations and links of now.
+    pub(crate) fn set_topology(&mut self, links: &[PlannedLink]) {
+        let configs: Vec<&RouterConfig> = self.nodes.iter().map(|node| &node.config).collect();
+        self.topology = Topology::new(&configs, links);
+        self.changed_at = self.now;
     }
 
     /// Changes what a link carries; the ports at both ends see carrier come and go.

@@ -10,6 +10,7 @@
 //! - [`probe`], `promises`, `topology`: what is sent, what is promised, what can work;
 //! - [`survey`]: every pair, community and separation of a plan, tested with packets;
 //! - [`fault`], [`search`], [`sweep`]: cuts, random faults, every single failure;
+//! - [`rehearsal`]: one plan gives way to another, router by router, under traffic;
 //! - [`trace`]: a packet's way, router by router and label by label;
 //! - [`checker`]: what must hold at every instant or after convergence, one file each.
 
@@ -23,6 +24,7 @@ mod outside;
 pub mod probe;
 mod promises;
 mod queue;
+pub mod rehearsal;
 pub mod search;
 pub mod survey;
 pub mod sweep;
@@ -129,7 +131,9 @@ pub struct Twin {
     plan: Plan,
     seed: u64,
     engine: Engine,
-    promises: Promises,
+    /// A packet may arrive where one of these lets it: of both plans while one gives way to the
+    /// other.
+    promises: Vec<Promises>,
     isolation: Isolation,
     probes: Vec<ProbeState>,
     /// The number of the first probe that is kept.
@@ -149,7 +153,7 @@ impl Twin {
 
     fn build(plan: Plan, seed: u64, absent: &BTreeSet<String>) -> Result<Self, ConfigErrors> {
         let engine = Engine::new(&plan, seed, absent)?;
-        let promises = Promises::new(&plan);
+        let promises = vec![Promises::new(&plan)];
         Ok(Self {
             plan,
             seed,

@@ -96,6 +96,12 @@ impl Link {
         }
     }
 
+    /// The line is another one; what is on it arrives as it would have.
+    pub(crate) fn retune(&mut self, planned: &PlannedLink) {
+        let new = Self::new(planned, self.ends, self.place);
+        (self.delay, self.nanos_per_octet) = (new.delay, new.nanos_per_octet);
+    }
+
     pub(crate) const fn leads_outside(&self) -> bool {
         matches!(self.place, Place::Outside { .. })
     }

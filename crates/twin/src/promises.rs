@@ -7,15 +7,15 @@
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::plan::{Application, Plan};
+use model::plan::{Application, Attachment, Plan};
 
 use crate::probe::Flow;
 
 /// The promises of a plan, by number of LAN.
 #[derive(Debug)]
 pub(crate) struct Promises {
-    /// The virtual network of each LAN.
-    networks: Vec<String>,
+    /// The virtual network of each LAN; none where the plan does not have it.
+    networks: Vec<Option<String>>,
     applications: Vec<Application>,
     /// Virtual networks that may reach each application.
     consumers: Vec<BTreeSet<String>>,
@@ -23,7 +23,12 @@ pub(crate) struct Promises {
 
 impl Promises {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let networks = plan.attachments.iter().map(|lan| lan.virtual_network.clone()).collect();
+        let of = |lan: &Attachment| Some(lan.virtual_network.clone());
+        Self::with_lans(plan, plan.attachments.iter().map(of).collect())
+    }
+
+    /// The promises of a plan whose LANs have other numbers.
+    pub(crate) fn with_lans(plan: &Plan, networks: Vec<Option<String>>) -> Self {
         let mut members: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for community in &plan.communities {
             for application in &community.applications {
@@ -39,7 +44,7 @@ impl Promises {
     }
 
     fn network(&self, lan: usize) -> Option<&str> {
-        self.networks.get(lan).map(String::as_str)
+        self.networks.get(lan)?.as_deref()
     }
 
     /// Whether `consumer` may use `flow`'s server side at `provider`, which has `server` address.

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use base::PortId;
-use model::config::{NeighbourKind, Role};
-use model::plan::{LinkKind, Plan};
+use model::config::{Neighbour, NeighbourKind, Role, RouterConfig};
+use model::plan::{Link as PlannedLink, LinkKind, Plan};
 
 use crate::link::LinkState;
 
@@ -48,13 +48,13 @@ pub(crate) struct Expected {
 }
 
 impl Topology {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(routers: &[&RouterConfig], planned: &[PlannedLink]) -> Self {
         let numbers: BTreeMap<&str, usize> =
-            plan.routers.iter().enumerate().map(|(i, r)| (r.name.as_str(), i)).collect();
+            routers.iter().enumerate().map(|(i, r)| (r.name.as_str(), i)).collect();
         let number = |name: &str| numbers.get(name).copied();
-        let mut uplinks = vec![Vec::new(); plan.routers.len()];
+        let mut uplinks = vec![Vec::new(); routers.len()];
         let mut links = Vec::new();
-        for (index, link) in plan.links.iter().enumerate() {
+        for (index, link) in planned.iter().enumerate() {
             let [a, b] = link.ends.each_ref().map(|end| number(&end.router).unwrap_or(usize::MAX));
             links.push((link.kind, a, b));
             if link.kind == LinkKind::Uplink
@@ -64,18 +64,22 @@ impl Topology {
             }
         }
         let mut internal = Vec::new();
-        for (index, router) in plan.routers.iter().enumerate() {
-            for neighbour in &router.neighbours {
+        for (index, router) in routers.iter().enumerate() {
+            for neighbour in router.neighbours.iter().filter(|one| is_internal(one)) {
                 let Some(other) = number(&neighbour.name) else { continue };
-                if matches!(neighbour.kind, NeighbourKind::Internal { .. }) && index < other {
+                // While a change rolls out, one side may know of the session and the other not.
+                let known = routers.get(other).is_some_and(|other| {
+                    other.neighbours.iter().any(|one| is_internal(one) && one.name == router.name)
+                });
+                if known && index < other {
                     internal.push((index, other));
                 }
             }
         }
-        let reflectors = (0..plan.routers.len())
-            .filter(|&i| plan.routers.get(i).is_some_and(|r| r.bgp.cluster_id.is_some()))
+        let reflectors = (0..routers.len())
+            .filter(|&i| routers.get(i).is_some_and(|r| r.bgp.cluster_id.is_some()))
             .collect();
-        let roles = plan.routers.iter().map(|router| router.role).collect();
+        let roles = routers.iter().map(|router| router.role).collect();
         Self { roles, reflectors, links, internal, uplinks }
     }
 
@@ -138,6 +142,10 @@ impl Topology {
         while core.iter().filter(|link| join(&mut part, **link)).count() > 0 {}
         part
     }
+}
+
+const fn is_internal(neighbour: &Neighbour) -> bool {
+    matches!(neighbour.kind, NeighbourKind::Internal { .. })
 }
 
 /// Puts both ends of a link into the part with the lesser number; whether anything changed.

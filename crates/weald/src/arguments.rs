@@ -20,6 +20,7 @@ Exit codes:
   0  everything is as it should be
   1  the network does not do what it should, does not have what was named, or does not run
   2  what was typed or what is in the files cannot be used
+  3  `weald plan` only: there is something to do, and nothing stands against it
 
 Examples:
   weald check examples/sussex
@@ -45,6 +46,57 @@ Examples:
   weald compile examples/two-pops --out plan.json --routers configs
   weald router configs/lewes-1.json --ports ports.toml --check
   weald router configs/lewes-1.json --ports ports.toml --user weald --metrics 127.0.0.1:9464";
+
+const PROVE_HELP: &str = "\
+With --certificate the result is signed and written to a file, for people to file and for
+`weald verify` to check. A certificate is an approval: where the proof is refused none is written,
+and a file that is there stays as it is. With --report-refused a signed report is written instead,
+which says that it is a refusal and approves nothing; the exit code is 1 all the same.
+
+Examples:
+  weald prove examples/sussex
+  weald prove DIR --json
+  weald prove examples/sussex --certificate sussex.cert.json --key officer.key
+  weald prove DIR --plan plan.json --certificate plan.cert.json --key officer.key";
+
+const VERIFY_HELP: &str = "\
+Needs no network. The signature first; then that the files, the lock and the plan are those of the
+certificate; then everything is proved anew and compared. Whoever has a key can sign: only --signer
+says whose signature is good enough, and the public key has to come from somewhere else than the
+certificate.
+
+Exit codes:
+  0  all of it is as the certificate says, and it is an approval
+  1  the signature is not good, something differs, or it is the report of a refusal
+  2  the file is no certificate, or the folder cannot be used
+
+Examples:
+  weald verify sussex.cert.json examples/sussex
+  weald verify plan.cert.json DIR --plan plan.json --signer $(cat officer.pub)";
+
+const KEY_HELP: &str = "\
+The file is readable for its owner only, and one that exists is never overwritten. The public key is
+printed: give it to whoever is to check certificates, by another way than the certificates.
+
+Example:
+  weald key officer.key > officer.pub";
+
+const PLAN_HELP: &str = "\
+Who gains and loses what, what comes and goes, which addresses and labels move (none should), what
+each router gets; then whether the new plan is isolated, over every forwarding entry. Nothing is
+written: numbers that are not in the lock yet are listed as what would be allotted.
+Without --from it is compared with nothing: everything is new.
+
+Exit codes:
+  0  nothing to do
+  1  refused by a proof
+  2  what was typed or what is in the files cannot be used
+  3  something to do, and no proof refuses it
+
+Examples:
+  weald plan DIR --from plan.json       (as `weald compile --out` wrote it)
+  weald plan DIR --from ../before
+  weald plan examples/two-pops --json";
 
 /// A private MPLS network shared by many organisations: check it, run it, ask it.
 #[derive(Debug, Parser)]
@@ -107,8 +159,30 @@ Examples:
     #[command(after_help = "Example:\n  weald sweep examples/six-sites")]
     Sweep(Sweep),
     /// Prove that virtual networks are isolated, over every forwarding entry
-    #[command(after_help = "Examples:\n  weald prove examples/sussex\n  weald prove DIR --json")]
+    #[command(after_help = PROVE_HELP)]
     Prove(Prove),
+    /// Say what an intent would change, in words, and whether a proof refuses it
+    #[command(after_help = PLAN_HELP)]
+    Plan(Plan),
+    /// Check a certificate against an intent, offline
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Verify),
+    /// Make a key that signs certificates
+    #[command(after_help = KEY_HELP)]
+    Key {
+        /// The file to be made
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Roll a change out on the twin, ring by ring, and say who loses packets and what leaks
+    #[command(after_help = "\
+OLD is the network that runs, NEW a copy of its folder with changes, with the same lock or none.
+Nothing is written. A packet that is lost although both promise it, and a packet that arrives
+although neither does, make the exit code 1.
+
+Example:
+  weald rehearse examples/sussex /tmp/sussex-with-changes")]
+    Rehearse(Rehearse),
     /// Print the JSON Schema of `network.toml` or `services.toml`
     #[command(after_help = "Example:\n  weald schema network > network.schema.json")]
     Schema {
@@ -335,6 +409,60 @@ pub(crate) struct Prove {
     /// The folder of the intent
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    /// The day communities must not have expired on [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+    /// The plan that is to ship: refused where the intent compiles to another
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Write a signed certificate of the result
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The key to sign with, as `weald key` made it
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// Where the proof is refused, write a signed report that says so
+    #[arg(long, requires = "certificate")]
+    pub(crate) report_refused: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// What to compare with: a plan's file, or the folder of an intent
+    #[arg(long, value_name = "OLD")]
+    pub(crate) from: Option<PathBuf>,
+    /// The day communities must not have expired on [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The certificate
+    #[arg(value_name = "CERT")]
+    pub(crate) certificate: PathBuf,
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The public key of the only one whose signature is good
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    pub(crate) signer: Option<proof::certificate::PublicKey>,
+    /// The plan that is to ship: refused where it is not the certified one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rehearse {
+    /// The folder of the intent in force
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// The folder of the intent that is to be
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
     /// Everything random comes from this number
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -408,8 +536,19 @@ mod tests {
 
     #[test]
     fn the_socket_is_offered_where_one_is_used() {
-        const WITHOUT: [&str; 7] =
-            ["check", "compile", "search", "sweep", "prove", "schema", "completions"];
+        const WITHOUT: [&str; 11] = [
+            "check",
+            "compile",
+            "search",
+            "sweep",
+            "prove",
+            "rehearse",
+            "plan",
+            "verify",
+            "key",
+            "schema",
+            "completions",
+        ];
         let mut command = Arguments::command();
         command.build();
         walk(&mut command, "weald", &mut |path, help| {

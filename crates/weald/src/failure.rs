@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     Good,
     /// The network does not do what it should.
     Bad,
+    /// There is something to do, and nothing stands against it.
+    Change,
 }
 
 impl Outcome {
@@ -19,6 +21,7 @@ impl Outcome {
         match self {
             Self::Good => ExitCode::SUCCESS,
             Self::Bad => ExitCode::from(1),
+            Self::Change => ExitCode::from(3),
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! - [`arguments`] is what can be typed; [`commands`] has a module for each command that works on
 //!   a folder;
+//! - [`load`] reads a folder and compiles it, [`proving`] gets the forwarding tables of a plan and
+//!   proves over them, [`certified`] is what a certificate says of a folder;
 //! - [`network`] wraps the twin: names, faults, probes, and who is reached;
 //! - [`answers`] turns questions into data and text; [`control`] carries both over a Unix socket
 //!   to the process that runs the network;
@@ -15,6 +17,7 @@
 
 mod answers;
 mod arguments;
+mod certified;
 mod commands;
 mod control;
 mod daemon;
@@ -26,8 +29,10 @@ mod load;
 mod network;
 mod output;
 mod progress;
+mod proving;
 mod report;
 mod screen;
+mod verdict;
 
 use std::process::ExitCode;
 

@@ -16,7 +16,7 @@ fn pick<'a, T>(rng: &mut Rng, items: &'a [T]) -> Option<&'a T> {
     items.get(usize::try_from(rng.below(bound)).unwrap_or(0))
 }
 
-fn edit(intent: &mut Intent, rng: &mut Rng, step: u32) {
+pub(crate) fn edit(intent: &mut Intent, rng: &mut Rng, step: u32) {
     let site = pick(rng, &intent.sites).cloned();
     let Some(site) = site else { return };
     match rng.below(9) {

@@ -1,8 +1,15 @@
-//! Proofs over the tables of networks that have come up, and over tables with one mistake.
+//! Proofs over the tables of networks that have come up, over tables with one mistake, and over
+//! regions drawn at random.
 
+mod capacity;
 mod converged;
 mod incremental;
 mod meaning;
 mod mutations;
 mod networks;
 mod region;
+mod repairs;
+mod sketch;
+mod survival;
+mod sussex;
+mod topologies;

@@ -47,13 +47,13 @@ pub(crate) struct Isolation {
 impl Isolation {
     pub(crate) fn check(
         &mut self,
-        promises: &Promises,
+        promises: &[Promises],
         at: Instant,
         from: usize,
         to: usize,
         flow: &Flow,
     ) {
-        if !promises.permit(from, to, flow) {
+        if !promises.iter().any(|promises| promises.permit(from, to, flow)) {
             self.add(Breach { at, from: Some(from), to, flow: *flow });
         }
     }

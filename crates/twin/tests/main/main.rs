@@ -7,3 +7,4 @@ mod misbehaviour;
 mod mistakes;
 mod outside;
 mod region;
+mod rehearsal;

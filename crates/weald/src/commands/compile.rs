@@ -17,7 +17,7 @@ use crate::output;
 use crate::screen::{count, list};
 
 /// The number of a region's first plan.
-const FIRST_GENERATION: u64 = 1;
+pub(super) const FIRST_GENERATION: u64 = 1;
 
 pub(crate) fn run(arguments: &Compile, json: bool) -> Result<Outcome, Failure> {
     let as_of = arguments.date.or_else(day::today);
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Compile, json: bool) -> Result<Outcome, Failure> {
         output::data(&text);
         return Ok(Outcome::Good);
     };
-    write_whole(path, &text).map_err(|error| {
+    write_whole(path, &text, OWNER_ONLY).map_err(|error| {
         Failure::input(format!("`{}` cannot be written: {error}", path.display()))
     })?;
     if let Some(folder) = &arguments.routers {
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Compile, json: bool) -> Result<Outcome, Failure> {
 
 /// Numbers a plan after the one that it takes the place of: a router refuses an older one, and
 /// needs no new one where nothing changed.
-fn number_after(plan: &mut Plan, old: &Plan, difference: &Difference) {
+pub(super) fn number_after(plan: &mut Plan, old: &Plan, difference: &Difference) {
     let step = u64::from(!difference.is_empty());
     plan.generation = old.generation.saturating_add(step);
     for router in &mut plan.routers {
@@ -92,14 +92,25 @@ fn read_plan(path: &Path) -> Result<Option<Plan>, Failure> {
     })
 }
 
-/// Writes a file that only its owner may read; there is either the old one or the new.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+/// The plan that a file has to have.
+pub(super) fn existing_plan(path: &Path) -> Result<Plan, Failure> {
+    read_plan(path)?.ok_or_else(|| {
+        Failure::input(format!("no file `{}`", path.display()))
+            .hint("`weald compile DIR --out FILE` writes a plan")
+    })
+}
+
+/// Who may read a file that has keys in it.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Writes a file of that mode; there is either the old one or the new.
+pub(super) fn write_whole(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
     let write = || {
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file = options.write(true).create_new(true).mode(mode).open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()?;
@@ -120,7 +131,7 @@ fn write_routers(folder: &Path, plan: &Plan) -> Result<(), Failure> {
     for router in &plan.routers {
         let path = folder.join(format!("{}.json", router.name));
         let text = serde_json::to_string_pretty(router).map_err(|error| refuse(&path, &error))?;
-        write_whole(&path, &text).map_err(|error| refuse(&path, &error))?;
+        write_whole(&path, &text, OWNER_ONLY).map_err(|error| refuse(&path, &error))?;
     }
     let files = count(plan.routers.len(), "configuration", "configurations");
     output::note(&format!("{files} in `{}`", folder.display()));

@@ -2,13 +2,17 @@
 
 mod check;
 mod compile;
+mod key;
 mod lab;
+mod plan;
 mod prove;
+mod rehearse;
 mod router;
 mod search;
 mod shell;
 mod sweep;
 mod up;
+mod verify;
 
 use clap::CommandFactory as _;
 
@@ -35,6 +39,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Search(arguments) => search::run(&arguments, json),
         Command::Sweep(arguments) => sweep::run(&arguments, json),
         Command::Prove(arguments) => prove::run(&arguments, json),
+        Command::Plan(arguments) => plan::run(&arguments, json),
+        Command::Verify(arguments) => verify::run(&arguments, json),
+        Command::Key { file } => key::run(&file, json),
+        Command::Rehearse(arguments) => rehearse::run(&arguments, json),
         Command::Schema { file } => {
             output::json(&match file {
                 SchemaFile::Network => intent::schema_network(),

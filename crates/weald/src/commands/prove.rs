@@ -1,129 +1,173 @@
-//! `weald prove`: isolation, over every forwarding entry of a region that has come up.
+//! `weald prove`: isolation over every forwarding entry, survival and load in every single failure;
+//! and the certificate of it.
+//!
+//! A certificate is an approval that somebody files and acts on: where the proof is refused there is
+//! none, unless a report of the refusal was asked for, which says in its first line what it is.
 
-use std::time::Instant;
+use std::path::Path;
 
-use model::tables::RouterTables;
-use proof::{Isolation, Violation};
-use serde_json::{Value, json};
-use twin::Twin;
-use twin::sweep::CONVERGENCE_MAX;
+use intent::Date;
+use model::plan::Plan;
+use proof::certificate::{Certificate, Parts, Statement};
+use serde_json::json;
 
 use crate::arguments::Prove;
+use crate::certified::{self, Folder};
+use crate::commands::compile::{FIRST_GENERATION, existing_plan, write_whole};
+use crate::commands::key;
+use crate::day;
 use crate::failure::{Failure, Outcome};
 use crate::load::load;
 use crate::output;
-use crate::screen::{count, number};
+use crate::proving::{self, Proved};
+use crate::screen::{count, wrapped};
+use crate::verdict;
 
-const GENERATION: u64 = 1;
-/// Violations that fit on a screen.
-const SHOWN: usize = 20;
+/// Who may read a certificate: everybody.
+const MODE: u32 = 0o644;
 
 pub(crate) fn run(arguments: &Prove, json: bool) -> Result<Outcome, Failure> {
-    let plan = load(&arguments.folder, GENERATION, None)?.plan;
-    let refused = |errors: &dyn core::fmt::Display| Failure::network(errors.to_string());
-    let routers = count(plan.routers.len(), "router", "routers");
-    output::note(&format!("{}: {routers} find their routes", plan.region));
-    let mut twin = Twin::new(plan, arguments.seed).map_err(|errors| refused(&errors))?;
-    twin.run_until_converged(CONVERGENCE_MAX, &mut |_| {}).map_err(|error| refused(&error))?;
-    let plan = twin.plan();
-    let running = plan.routers.iter().filter_map(|config| twin.router(&config.name));
-    let tables: Vec<RouterTables> = running.map(router::Router::forwarding_tables).collect();
-    let start = Instant::now();
-    let proved = proof::isolation(plan, &tables);
-    let time_ms = start.elapsed().as_secs_f64() * 1e3;
-    let good = proved.violations_total == 0;
-    output::either(json, &value(&proved, time_ms), &text(&proved, time_ms));
-    Ok(Outcome::from(good))
-}
-
-fn value(proved: &Isolation, time_ms: f64) -> Value {
-    let violation = |one: &Violation| {
-        let witness = one.witness.as_ref().map(|packet| {
-            json!({
-                "site": packet.site,
-                "virtual_network": packet.virtual_network,
-                "source": packet.source,
-                "destination": packet.destination,
-                "protocol": packet.protocol,
-                "port": packet.port,
-            })
-        });
-        let (place, rule) = (one.place.to_string(), one.breach.to_string());
-        json!({ "router": one.router, "place": place, "rule": rule, "witness": witness })
+    let as_of = arguments.date.or_else(day::today);
+    let signing = arguments.certificate.as_deref().zip(arguments.key.as_deref());
+    let signing = signing.map(|(path, key)| Signing::new(arguments, path, key)).transpose()?;
+    let shipping = match arguments.plan.as_deref() {
+        Some(path) => Some((path, existing_plan(path)?)),
+        None => None,
     };
-    json!({
-        "routers": proved.routers,
-        "entries": proved.entries,
-        "labels": proved.labels,
-        "promises": proved.promises,
-        "violations_total": proved.violations_total,
-        "violations": proved.violations.iter().map(violation).collect::<Vec<_>>(),
-        "time_ms": time_ms,
-        "good": proved.violations_total == 0,
-    })
+    let generation = shipping.as_ref().map_or(FIRST_GENERATION, |(_, plan)| plan.generation);
+    let loaded = load(&arguments.folder, generation, as_of)?;
+    if let Some((path, plan)) = &shipping {
+        certified::is_compiled(path, plan, &loaded.plan)?;
+    }
+    if let Some(signing) = &signing {
+        certified::lock_is_complete(&arguments.folder, &loaded)?;
+        signing.still_the_same(&arguments.folder)?;
+    }
+    let routers = count(loaded.plan.routers.len(), "router", "routers");
+    output::note(&format!("{}: the tables of {routers} are worked out", loaded.plan.region));
+    let proved = proving::prove(&loaded.plan);
+    let written = signing.map(|signing| signing.write(&loaded.plan, &proved, as_of)).transpose()?;
+    let mut data = verdict::value(&loaded.plan, &proved);
+    if let (Some(map), Some(written)) = (data.as_object_mut(), written) {
+        map.insert("certificate".to_owned(), json!(written));
+    }
+    output::either(json, &data, &wrapped(&verdict::text(&loaded.plan, &proved)));
+    Ok(Outcome::from(proved.is_good()))
 }
 
-fn text(proved: &Isolation, time_ms: f64) -> String {
-    let many = |value: usize| number(value as u64);
-    let mut text = format!(
-        "{} routers: {} routes and {} labels followed, {} promises looked up, in {time_ms:.1} ms\n",
-        many(proved.routers),
-        many(proved.entries),
-        many(proved.labels),
-        many(proved.promises),
-    );
-    if proved.violations_total == 0 {
-        text.push_str(
-            "isolated: no entry leads a packet out of its virtual network but as communities allow, \
-             and every promise has a way\n",
-        );
-        return text;
+/// What is needed to sign.
+#[derive(Debug)]
+struct Signing<'a> {
+    path: &'a Path,
+    seed: Seed,
+    report_refused: bool,
+    folder: Folder,
+}
+
+/// A signing key, which is not printed.
+struct Seed([u8; 32]);
+
+impl core::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Seed")
     }
-    for violation in proved.violations.iter().take(SHOWN) {
-        text.push_str(&format!("{violation}\n"));
+}
+
+impl<'a> Signing<'a> {
+    /// Everything that can be refused before the work begins.
+    fn new(arguments: &Prove, path: &'a Path, key: &Path) -> Result<Self, Failure> {
+        let seed = Seed(key::read(key)?);
+        let in_the_way = std::fs::read_to_string(path)
+            .is_ok_and(|text| !text.is_empty() && Certificate::parse(&text).is_err());
+        if in_the_way {
+            let message = format!("`{}` is no certificate, and is kept", path.display());
+            return Err(Failure::input(message).hint("write to another file, or remove this one"));
+        }
+        let folder = Folder::read(&arguments.folder);
+        Ok(Self { path, seed, report_refused: arguments.report_refused, folder })
     }
-    let hidden = proved.violations_total.saturating_sub(SHOWN);
-    if hidden > 0 {
-        text.push_str(&format!("and {} more\n", many(hidden)));
+
+    /// That nobody edited the files while they were read.
+    fn still_the_same(&self, folder: &Path) -> Result<(), Failure> {
+        if Folder::read(folder) == self.folder {
+            return Ok(());
+        }
+        Err(Failure::input(format!("`{}` was edited while it was read", folder.display()))
+            .hint("try again"))
     }
-    text.push_str(&format!(
-        "NOT isolated: {}\n",
-        count(proved.violations_total, "violation", "violations")
-    ));
-    text
+
+    /// Writes the certificate, or the report; returns where.
+    fn write(
+        self,
+        plan: &Plan,
+        proved: &Proved,
+        as_of: Option<Date>,
+    ) -> Result<Option<String>, Failure> {
+        let shown = self.path.display().to_string();
+        let no_clock = || Failure::input("the machine does not know which day it is");
+        let issued = day::today().ok_or_else(no_clock)?;
+        let compiled_for = as_of.ok_or_else(no_clock)?;
+        let statement = Statement::new(Parts {
+            plan,
+            issued: issued.to_string(),
+            compiled_for: compiled_for.to_string(),
+            files: self.folder.files,
+            lock: self.folder.lock.ok_or_else(|| Failure::input("there is no lock"))?,
+            tables: &proved.tables,
+            source: proving::SOURCE,
+            isolation: &proved.isolation,
+            survival: Some(proving::survival_figures(&proved.survival)),
+            capacity: Some(proving::capacity_figures(&proved.capacity)),
+        });
+        let good = statement.is_good();
+        if !good && !self.report_refused {
+            output::note(&format!("refused: no certificate is written to `{shown}`"));
+            return Ok(None);
+        }
+        let certificate = statement.sign(&self.seed.0);
+        write_whole(self.path, certificate.to_text().trim_end(), MODE)
+            .map_err(|error| Failure::input(format!("`{shown}` cannot be written: {error}")))?;
+        let what = if good { "certificate" } else { "report of the refusal" };
+        output::note(&format!("the {what} is in `{shown}`, signed by {}", certificate.signer));
+        Ok(Some(shown))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{text, value};
-    use proof::{Breach, Isolation, Place, Violation, Witness};
+    use std::path::Path;
+
+    use super::{Seed, Signing};
+    use crate::certified::Folder;
+    use crate::load::load;
+    use crate::proving::Proved;
+    use proof::Isolation;
+    use proof::certificate::{Certificate, Judgement};
 
     #[test]
-    fn a_violation_is_told_with_its_packet() {
-        let violation = Violation {
-            router: "site-h1".to_owned(),
-            place: Place::Access { vrf: "hospitals".to_owned() },
-            breach: Breach::Wider,
-            witness: Some(Witness {
-                site: "H1".to_owned(),
-                virtual_network: "hospitals".to_owned(),
-                source: "10.1.0.2".parse().expect("an address"),
-                destination: "10.2.0.2".parse().expect("an address"),
-                protocol: Some(6),
-                port: Some(444),
-            }),
+    fn a_refused_proof_gets_no_certificate_and_a_report_where_one_is_wanted() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/two-pops");
+        let day = "2026-06-01".parse().ok();
+        let plan = load(&folder, 1, day).unwrap().plan;
+        let proved = crate::proving::prove(&plan);
+        let violations = vec![crate::verdict::tests::violation()];
+        let isolation = Isolation { violations, violations_total: 1, ..Isolation::default() };
+        let proved = Proved { isolation, ..proved };
+        let there = tempfile::tempdir().unwrap();
+        let path = there.path().join("certificate");
+        std::fs::write(&path, "the one before").unwrap();
+        let signing = |report_refused| Signing {
+            path: &path,
+            seed: Seed([7; 32]),
+            report_refused,
+            folder: Folder::read(&folder),
         };
-        let proved = Isolation {
-            routers: 6,
-            violations: vec![violation],
-            violations_total: 1,
-            ..Isolation::default()
-        };
-        let told = text(&proved, 1.0);
-        assert!(told.ends_with(
-            "site-h1, access rules of hospitals: more may cross than was published (from H1 in \
-             hospitals: 10.1.0.2 to 10.2.0.2, protocol 6, port 444)\nNOT isolated: 1 violation\n"
-        ));
-        assert_eq!(value(&proved, 1.0)["violations"][0]["witness"]["port"], 444);
+        assert_eq!(signing(false).write(&plan, &proved, day), Ok(None));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "the one before");
+        assert!(signing(true).write(&plan, &proved, day).unwrap().is_some());
+        let report = Certificate::verify(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(report.statement.result, Judgement::Refused);
+        assert!(report.statement.verdicts.isolation.quoted[0].contains("port 444"));
+        assert_eq!(format!("{:?}", Seed([7; 32])), "Seed");
     }
 }

@@ -120,6 +120,8 @@ mod tests {
             attachments: Vec::new(),
             applications: vec![records],
             communities: vec![community],
+            classes: Vec::new(),
+            demands: Vec::new(),
         }
     }
 

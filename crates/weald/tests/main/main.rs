@@ -2,9 +2,13 @@
 //!
 //! [`files`] has the commands that work on a folder, [`up`] brings networks up once, [`running`]
 //! asks one that stays up, [`socket`] is about what goes over the socket, [`router`] is one router
-//! as a process of its own.
+//! as a process of its own, [`plan`] says what would change, [`rehearse`] what it
+//! would do to traffic, [`certificate`] what was proved.
 
+mod certificate;
 mod files;
+mod plan;
+mod rehearse;
 mod router;
 mod running;
 mod scene;

@@ -1,0 +1,94 @@
+//! The forwarding tables of a plan, and what is proved over them: the one place that knows where
+//! tables come from.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use model::plan::Plan;
+use model::tables::RouterTables;
+use proof::certificate::{CapacityFigures, IsolationFigures, Judgement, SurvivalFigures, Verdicts};
+use proof::{Capacity, Excess, Gone, Isolation, Repairs, Survival};
+
+/// Where the tables come from, as certificates say it. Tables that come from elsewhere are not the
+/// same octet for octet: whoever changes this makes older certificates verifiable by older versions
+/// alone, and has to change the words.
+pub(crate) const SOURCE: &str = "worked out from the configurations of all routers";
+
+/// What was proved, and over what.
+#[derive(Debug)]
+pub(crate) struct Proved {
+    pub(crate) tables: Vec<RouterTables>,
+    pub(crate) isolation: Isolation,
+    pub(crate) survival: Survival,
+    pub(crate) repairs: Repairs,
+    pub(crate) capacity: Capacity,
+    /// What took how long, in milliseconds.
+    pub(crate) times: Vec<(&'static str, f64)>,
+}
+
+/// Times what is done.
+fn timed<T>(
+    times: &mut Vec<(&'static str, f64)>,
+    what: &'static str,
+    work: impl FnOnce() -> T,
+) -> T {
+    let start = Instant::now();
+    let done = work();
+    times.push((what, start.elapsed().as_secs_f64() * 1e3));
+    done
+}
+
+/// Works out the tables of a plan and proves over them.
+pub(crate) fn prove(plan: &Plan) -> Proved {
+    let mut times = Vec::new();
+    let tables = timed(&mut times, "tables", || proof::converged(plan, &Gone::default()));
+    prove_over(plan, tables, times)
+}
+
+/// Proves over these tables.
+pub(crate) fn prove_over(
+    plan: &Plan,
+    tables: Vec<RouterTables>,
+    mut times: Vec<(&'static str, f64)>,
+) -> Proved {
+    let isolation = timed(&mut times, "isolation", || proof::isolation(plan, &tables));
+    let survival = timed(&mut times, "survival", || proof::survival(plan));
+    let repairs = timed(&mut times, "repairs", || proof::repairs(plan, &tables));
+    let capacity = timed(&mut times, "capacity", || proof::capacity(plan));
+    Proved { tables, isolation, survival, repairs, capacity, times }
+}
+
+impl Proved {
+    pub(crate) fn verdicts(&self) -> Verdicts {
+        let Self { isolation, survival, capacity, .. } = self;
+        Verdicts {
+            isolation: IsolationFigures::of(isolation),
+            survival: Some(survival_figures(survival)),
+            capacity: Some(capacity_figures(capacity)),
+        }
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.verdicts().judgement() == Judgement::Holds
+    }
+}
+
+pub(crate) fn survival_figures(survival: &Survival) -> SurvivalFigures {
+    SurvivalFigures {
+        failures: survival.examined.total(),
+        cutting: survival.cuts.len(),
+        not_resilient: survival.not_resilient.len(),
+    }
+}
+
+pub(crate) fn capacity_figures(capacity: &Capacity) -> CapacityFigures {
+    let over = |is_wanted: fn(&Excess) -> bool| {
+        let overloads = capacity.overloads.iter().filter(|overload| is_wanted(&overload.excess));
+        overloads.map(|overload| (overload.link, overload.from)).collect::<BTreeSet<_>>().len()
+    };
+    CapacityFigures {
+        failures: capacity.failures.len(),
+        above_75: over(|excess| matches!(excess, Excess::High | Excess::Rate)),
+        above_100: over(|excess| matches!(excess, Excess::Rate)),
+    }
+}
