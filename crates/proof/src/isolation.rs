@@ -245,7 +245,7 @@ impl<'r, 'a> Prover<'r, 'a> {
         let sites: BTreeSet<&str> = own.map(|lan| lan.site.as_str()).collect();
         let from = From { network, sites: &sites };
         let mut ends = Vec::new();
-        for entry in vrf.routes.iter() {
+        for (place, entry) in vrf.routes.iter().enumerate() {
             self.found.entries += 1;
             let mut breaches = Vec::new();
             match &entry.to {
@@ -265,7 +265,7 @@ impl<'r, 'a> Prover<'r, 'a> {
                     ends.sort_unstable();
                     ends.dedup();
                     for end in &ends {
-                        self.ends(from, *end, entry.prefix, &mut breaches);
+                        self.ends(from, *end, (entry.prefix, place), &mut breaches);
                     }
                 }
             }
@@ -300,7 +300,13 @@ impl<'r, 'a> Prover<'r, 'a> {
     }
 
     /// What is wrong with the end of a way.
-    fn ends(&self, from: From<'_>, (at, vrf): End, prefix: Prefix, breaches: &mut Vec<Breach>) {
+    fn ends(
+        &self,
+        from: From<'_>,
+        (at, vrf): End,
+        (prefix, near): (Prefix, usize),
+        breaches: &mut Vec<Breach>,
+    ) {
         let Some(router) = self.region.router(at) else { return };
         let lost = || Breach::NotDelivered { at: self.region.router_name(at).to_owned() };
         let Some(vrf) = router.vrf(vrf) else {
@@ -309,7 +315,7 @@ impl<'r, 'a> Prover<'r, 'a> {
         };
         breaches.extend(self.leaves(from, (at, vrf.network), prefix));
         // Every atom: what is longer than the prefix, and what remains.
-        let (routes, is_whole) = vrf.taken(prefix);
+        let (routes, is_whole) = vrf.taken(prefix, near);
         if !is_whole {
             breaches.push(lost());
         }
@@ -377,17 +383,9 @@ impl<'r, 'a> Prover<'r, 'a> {
 
     /// Whether every promised destination has a route.
     fn promised(&mut self, id: RouterId, vrf: &VrfTable<'a>, network: Network) {
-        let lans = self.region.lans.get(network.0).into_iter().flatten();
-        let wanted = lans
-            .flat_map(|lan| lan.prefixes.iter().copied())
-            .chain(self.region.rights.reached(network));
-        let mut missing = Vec::new();
-        for prefix in wanted {
-            self.found.promises += 1;
-            if !vrf.covers(prefix) {
-                missing.push(prefix);
-            }
-        }
+        let wanted = self.region.reached.get(network.0).map_or(&[][..], Vec::as_slice);
+        self.found.promises += wanted.len();
+        let missing = vrf.missing(wanted.iter().copied());
         for prefix in missing {
             let place = Place::Route { vrf: vrf.vrf.name.clone(), prefix };
             let witness = self.witness(id, network, prefix);

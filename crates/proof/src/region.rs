@@ -25,6 +25,8 @@ pub(crate) struct VrfTable<'a> {
     pub(crate) network: Option<Network>,
     /// In order, so that longer prefixes follow what covers them.
     pub(crate) routes: Cow<'a, [VrfEntry]>,
+    /// Whether each prefix is there once.
+    is_strict: bool,
     /// For each route the longest of those that cover it, one up; 0: none does.
     above: Vec<u32>,
 }
@@ -32,8 +34,10 @@ pub(crate) struct VrfTable<'a> {
 impl<'a> VrfTable<'a> {
     fn new(vrf: &'a Vrf) -> Self {
         let mut routes = Cow::Borrowed(vrf.routes.as_slice());
-        if !routes.is_sorted_by_key(|entry| entry.prefix) {
+        let mut is_strict = routes.is_sorted_by(|a, b| a.prefix.cmp(&b.prefix).is_lt());
+        if !is_strict {
             routes.to_mut().sort_by_key(|entry| entry.prefix);
+            is_strict = routes.is_sorted_by(|a, b| a.prefix.cmp(&b.prefix).is_lt());
         }
         let mut above = Vec::with_capacity(routes.len());
         let mut open: Vec<(Prefix, u32)> = Vec::new();
@@ -44,7 +48,7 @@ impl<'a> VrfTable<'a> {
             above.push(open.last().map_or(0, |(_, number)| *number));
             open.push((entry.prefix, number));
         }
-        Self { vrf, network: None, routes, above }
+        Self { vrf, network: None, routes, is_strict, above }
     }
 
     /// The first route that is not before this prefix.
@@ -54,9 +58,16 @@ impl<'a> VrfTable<'a> {
 
     /// Every route that packets to this prefix may take: those to it and to everything within it,
     /// and where none is to all of it, the longest that covers it. The second value says whether
-    /// every packet has one.
-    pub(crate) fn taken(&self, prefix: Prefix) -> (impl Iterator<Item = &VrfRoute>, bool) {
-        let first = self.first(prefix);
+    /// every packet has one. VRFs of one virtual network are alike: the route is looked for first
+    /// near the place that the other one has it at.
+    pub(crate) fn taken(
+        &self,
+        prefix: Prefix,
+        near: usize,
+    ) -> (impl Iterator<Item = &VrfRoute>, bool) {
+        let is_here = |place: &usize| self.routes.get(*place).is_some_and(|e| e.prefix == prefix);
+        let around = near.saturating_sub(2)..near.saturating_add(3);
+        let first = around.into_iter().find(is_here).unwrap_or_else(|| self.first(prefix));
         let within = self.routes.get(first..).unwrap_or_default().iter();
         let within = within.take_while(move |entry| prefix.covers(entry.prefix));
         let is_whole = self.routes.get(first).is_some_and(|entry| entry.prefix == prefix);
@@ -64,11 +75,20 @@ impl<'a> VrfTable<'a> {
         (within.chain(rest).map(|entry| &entry.to), is_whole || rest.is_some())
     }
 
-    /// Whether a route leads to all of a prefix.
-    pub(crate) fn covers(&self, prefix: Prefix) -> bool {
-        let first = self.first(prefix);
-        self.routes.get(first).is_some_and(|entry| entry.prefix == prefix)
-            || self.above(first, prefix).is_some()
+    /// Those of these prefixes, which are in order, that no route leads to all of.
+    pub(crate) fn missing(&self, wanted: impl Iterator<Item = Prefix>) -> Vec<Prefix> {
+        let mut missing = Vec::new();
+        let mut place = 0;
+        for prefix in wanted {
+            while self.routes.get(place).is_some_and(|entry| entry.prefix.cmp(&prefix).is_lt()) {
+                place += 1;
+            }
+            let is_here = self.routes.get(place).is_some_and(|entry| entry.prefix == prefix);
+            if !is_here && self.above(place, prefix).is_none() {
+                missing.push(prefix);
+            }
+        }
+        missing
     }
 
     /// The route of the longest prefix that covers this one and more, which is among the first
@@ -93,8 +113,10 @@ pub(crate) struct RouterTable<'a> {
     pub(crate) vrfs: Vec<VrfTable<'a>>,
     /// By space and label.
     pub(crate) labels: Cow<'a, [LabelEntry]>,
-    /// Of each label its space and itself, packed: what is searched most of all.
-    keys: Vec<u64>,
+    /// Of each space its labels: where they begin, and the labels alone, packed, because they are
+    /// what is searched most of all.
+    spaces: Vec<(LabelSpace, usize)>,
+    numbers: Vec<u32>,
     /// Where its labels and transports begin among those of all routers.
     pub(crate) labels_from: usize,
     pub(crate) transports_from: usize,
@@ -113,9 +135,26 @@ impl<'a> RouterTable<'a> {
         if !labels.is_sorted_by_key(|entry| (entry.space, entry.label)) {
             labels.to_mut().sort_by_key(|entry| (entry.space, entry.label));
         }
-        let keys = labels.iter().map(|entry| key(entry.space, entry.label)).collect();
+        let numbers = labels.iter().map(|entry| entry.label.value()).collect();
+        let mut spaces: Vec<(LabelSpace, usize)> = Vec::new();
+        for (place, entry) in labels.iter().enumerate() {
+            if spaces.last().is_none_or(|(space, _)| *space != entry.space) {
+                spaces.push((entry.space, place));
+            }
+        }
         let (far, lans) = (Vec::new(), Vec::new());
-        Self { tables, ports, vrfs, labels, keys, labels_from, transports_from, far, lans }
+        Self {
+            tables,
+            ports,
+            vrfs,
+            labels,
+            spaces,
+            numbers,
+            labels_from,
+            transports_from,
+            far,
+            lans,
+        }
     }
 
     pub(crate) fn port(&self, id: PortId) -> Option<&'a Port> {
@@ -134,7 +173,17 @@ impl<'a> RouterTable<'a> {
 
     /// The place of a label among the router's labels.
     pub(crate) fn label(&self, space: LabelSpace, label: Label) -> Option<usize> {
-        self.keys.binary_search(&key(space, label)).ok()
+        let at = self.spaces.binary_search_by_key(&space, |(space, _)| *space).ok()?;
+        let (_, from) = *self.spaces.get(at)?;
+        let to = self.spaces.get(at + 1).map_or(self.numbers.len(), |(_, next)| *next);
+        let numbers = self.numbers.get(from..to)?;
+        // Labels are handed out one after the other: most are where they are expected.
+        let ahead = label.value().checked_sub(*numbers.first()?)?;
+        let expected = usize::try_from(ahead).ok()?;
+        if numbers.get(expected) == Some(&label.value()) {
+            return Some(from + expected);
+        }
+        numbers.binary_search(&label.value()).ok().map(|place| from + place)
     }
 
     pub(crate) fn action(&self, place: usize) -> Option<&LabelAction> {
@@ -153,6 +202,14 @@ impl<'a> RouterTable<'a> {
             Accepts::Attachment { vrf, .. } => self.vrf(*vrf)?.network,
             Accepts::Core | Accepts::Uplink { .. } => None,
         }
+    }
+
+    /// Whether nothing is said twice, as is usual.
+    fn is_strict(&self) -> bool {
+        self.ports.is_sorted_by(|a, b| a.id < b.id)
+            && self.vrfs.is_sorted_by(|a, b| a.vrf.id < b.vrf.id && a.is_strict)
+            && self.vrfs.last().is_none_or(|last| last.is_strict)
+            && self.labels.is_sorted_by(|a, b| (a.space, a.label) < (b.space, b.label))
     }
 
     /// What its tables say twice: nobody knows which of the two holds.
@@ -176,15 +233,6 @@ impl<'a> RouterTable<'a> {
     }
 }
 
-/// In the order of spaces and labels.
-fn key(space: LabelSpace, label: Label) -> u64 {
-    let space = match space {
-        LabelSpace::Platform => 0,
-        LabelSpace::Port(port) => u64::from(port.0) + 1,
-    };
-    space << 32 | u64::from(label.value())
-}
-
 fn same<T, K: PartialEq>(two: &[T], key: impl Fn(&T) -> K) -> bool {
     matches!(two, [a, b] if key(a) == key(b))
 }
@@ -195,8 +243,8 @@ pub(crate) struct Region<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) rights: Rights<'a>,
     pub(crate) routers: Vec<RouterTable<'a>>,
-    /// The LANs of each virtual network, by [`Network`].
-    pub(crate) lans: Vec<Vec<&'a Attachment>>,
+    /// What each virtual network was promised to reach, by [`Network`], in order.
+    pub(crate) reached: Vec<Vec<Prefix>>,
     pub(crate) labels: usize,
     pub(crate) transports: usize,
 }
@@ -228,7 +276,7 @@ impl<'a> Region<'a> {
             plan,
             rights,
             routers: Vec::with_capacity(plan.routers.len()),
-            lans: vec![Vec::new(); plan.virtual_networks.len()],
+            reached: Vec::new(),
             labels: 0,
             transports: 0,
         };
@@ -241,6 +289,7 @@ impl<'a> Region<'a> {
         }
         region.join_links(&numbers);
         region.own_vrfs(&numbers, violations);
+        region.set_reached();
         region
     }
 
@@ -257,7 +306,8 @@ impl<'a> Region<'a> {
             violations.push(Violation::at(name, Place::Router, breach));
         }
         let table = RouterTable::new(tables, (self.labels, self.transports));
-        let twice = table.said_twice().into_iter();
+        let twice = if table.is_strict() { Vec::new() } else { table.said_twice() };
+        let twice = twice.into_iter();
         violations.extend(twice.map(|place| Violation::at(name, place, Breach::Twice)));
         self.labels += table.labels.len();
         self.transports += tables.transports.len();
@@ -300,7 +350,6 @@ impl<'a> Region<'a> {
             let router = numbers.get(lan.router.as_str()).and_then(|id| self.routers.get_mut(id.0));
             let (Some(network), Some(router)) = (network, router) else { continue };
             router.lans.push(lan);
-            self.lans.get_mut(network.0).into_iter().for_each(|all| all.push(lan));
             let into = match router.port(lan.port).map(|port| &port.accepts) {
                 Some(Accepts::Attachment { vrf, .. }) => {
                     router.vrfs.binary_search_by_key(vrf, |table| table.vrf.id).ok()
@@ -322,6 +371,24 @@ impl<'a> Region<'a> {
                 }
             }
         }
+    }
+}
+
+impl Region<'_> {
+    /// The LANs of each virtual network, and the applications that communities give it.
+    fn set_reached(&mut self) {
+        let mut reached = vec![Vec::new(); self.plan.virtual_networks.len()];
+        for lan in &self.plan.attachments {
+            let network = self.rights.network(&lan.virtual_network);
+            let all: Option<&mut Vec<Prefix>> = network.and_then(|one| reached.get_mut(one.0));
+            all.into_iter().for_each(|all| all.extend(&lan.prefixes));
+        }
+        for (place, all) in reached.iter_mut().enumerate() {
+            all.extend(self.rights.reached(Network(place)));
+            all.sort_unstable();
+            all.dedup();
+        }
+        self.reached = reached;
     }
 }
 

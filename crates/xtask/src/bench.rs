@@ -5,6 +5,7 @@
 //! them.
 
 mod chain;
+mod proof;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,9 +17,6 @@ use crate::smoke;
 use crate::workspace::{Workspace, run as run_command, stdout};
 
 const DOCUMENT: &str = "docs/performance.md";
-
-/// How often a measurement is repeated: odd, so that the median is one of the runs.
-const RUNS: usize = 5;
 
 /// What is run, and how it is told of.
 #[derive(Clone, Copy)]
@@ -34,14 +32,17 @@ struct Bench {
     name: &'static str,
     what: &'static str,
     run: Run,
+    /// How often it is repeated: odd, so that the median is one of the runs.
+    runs: usize,
     figures: &'static [(&'static str, &'static str)],
 }
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 3] = [
     Bench {
         name: "sussex",
         what: "The reference network from cold start until every pair has been tried",
         run: Run::Program(&smoke::UP),
+        runs: 5,
         figures: &[("wall_time_s", "s"), ("peak_memory_mib", "MiB")],
     },
     Bench {
@@ -49,6 +50,7 @@ const BENCHES: [Bench; 2] = [
         what: "Four router processes between two hosts, against four kernels, and over secure links \
                against `wireguard-go`, with no offloads (as root)",
         run: Run::Own(chain::run),
+        runs: 5,
         figures: &[
             ("tcp_mbps", "Mbit/s"),
             ("kernel_tcp_mbps", "Mbit/s"),
@@ -60,6 +62,14 @@ const BENCHES: [Bench; 2] = [
             ("wireguard_go_tcp_mbps", "Mbit/s"),
             ("secure_to_wireguard_go", ""),
         ],
+    },
+    Bench {
+        name: "proof",
+        what: "Isolation over every entry and the survey of single failures, after compilation, as a \
+               region grows; `of_limit` is the time over 100 ms, 1 s and 10 s",
+        run: Run::Own(proof::run),
+        runs: 3,
+        figures: &proof::FIGURES,
     },
 ];
 
@@ -97,8 +107,8 @@ fn measure(workspace: &Workspace, bench: &Bench) -> anyhow::Result<Vec<Figure>> 
     let program = workspace.metadata(false)?.target_directory.join("release/weald");
     let mut figures: Vec<Figure> =
         bench.figures.iter().map(|&(key, unit)| Figure { key, unit, values: Vec::new() }).collect();
-    for run in 1..=RUNS {
-        eprintln!("run {run} of {RUNS}");
+    for run in 1..=bench.runs {
+        eprintln!("run {run} of {}", bench.runs);
         let report = match bench.run {
             Run::Own(function) => function(workspace, &program)?,
             Run::Program(arguments) => {
@@ -149,7 +159,7 @@ fn section(bench: &Bench, figures: &[Figure], machine: &str) -> String {
         Run::Program(arguments) => format!("weald {}", arguments.join(" ")),
         Run::Own(_) => format!("cargo xtask bench {}", bench.name),
     };
-    let _ = write!(text, "Median of {RUNS} runs of `{what}`; ");
+    let _ = write!(text, "Median of {} runs of `{what}`; ", bench.runs);
     let _ = writeln!(text, "{machine}.\n");
     text.push_str("| figure | median | least | most |\n|---|---|---|---|\n");
     for Figure { key, unit, values } in figures {

@@ -15,6 +15,8 @@ use crate::workspace::Workspace;
 
 const BASE: &str = "examples/sussex";
 const MORE_SITES: &str = include_str!("../data/sussex-more-sites.csv");
+/// Sites of the first county without the other ones: services name some of each organisation.
+const WHOLE: usize = 390;
 /// Counties in a row from west to east; the next ones lie north of them.
 const ROW: usize = 10;
 /// Degrees between counties: farther than Sussex is wide and high.
@@ -40,6 +42,14 @@ pub(crate) fn run(workspace: &Workspace, sites: usize, folder: &Path) -> anyhow:
         .step_by(rows.len().max(1))
         .map(|from| rows.get(..sites.saturating_sub(from)).unwrap_or(&rows))
         .collect();
+    let last = counties.last().map_or(0, |rows| rows.len());
+    if counties.len() > 1 && last < WHOLE {
+        let before = sites - last;
+        bail!(
+            "the last county has {last} sites: ask for {before}, or for {} at least",
+            before + WHOLE
+        );
+    }
     let network = network(&read("network.toml")?.parse()?, counties.len())?;
     let services = services(&read("services.toml")?.parse()?, &counties)?;
     std::fs::create_dir_all(folder)?;

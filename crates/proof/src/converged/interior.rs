@@ -23,6 +23,32 @@ struct Arc {
     neighbour: Ipv4Addr,
 }
 
+/// The first hops from one router to every other one: few sets, which many share.
+#[derive(Debug, Default)]
+struct FirstHops {
+    /// Positions in `arcs`.
+    sets: Vec<Vec<usize>>,
+    /// Which set leads to each router.
+    to: Vec<usize>,
+}
+
+impl FirstHops {
+    /// The number of the set of both, which are numbers of sets.
+    fn union(&mut self, a: usize, b: usize) -> usize {
+        if a == b {
+            return a;
+        }
+        let of = |number: usize| self.sets.get(number).into_iter().flatten().copied();
+        let mut both: Vec<usize> = of(a).chain(of(b)).collect();
+        both.sort_unstable();
+        both.dedup();
+        self.sets.iter().position(|set| *set == both).unwrap_or_else(|| {
+            self.sets.push(both);
+            self.sets.len() - 1
+        })
+    }
+}
+
 /// The core routers and the ways between them. They are numbered by their place among themselves.
 #[derive(Debug)]
 pub(super) struct Interior {
@@ -32,8 +58,8 @@ pub(super) struct Interior {
     loopbacks: BTreeMap<Ipv4Addr, usize>,
     arcs: Vec<Vec<Arc>>,
     overload: Vec<bool>,
-    /// The first hops from each to each: positions in `arcs`.
-    first_hops: Vec<Vec<Vec<usize>>>,
+    /// The first hops from each to each.
+    first_hops: Vec<FirstHops>,
     /// From whom each hears routes.
     hears: Vec<BTreeSet<usize>>,
     is_reflected: Vec<bool>,
@@ -101,7 +127,8 @@ impl Interior {
 
     fn hops(&self, from: usize, to: usize) -> impl Iterator<Item = &Arc> {
         let arcs = self.arcs.get(from);
-        let first = self.first_hops.get(from).and_then(|all| all.get(to)).into_iter().flatten();
+        let set = self.first_hops.get(from).and_then(|all| all.sets.get(*all.to.get(to)?));
+        let first = set.into_iter().flatten().take(HOPS_MAX);
         first.filter_map(move |position| arcs?.get(*position))
     }
 
@@ -132,10 +159,13 @@ impl Interior {
         Some(self.config(net, core)?.loopback.as_ref()?.v4_sid)
     }
 
-    /// The first hops on every shortest path from a router to every other one.
-    fn paths_from(&self, from: usize) -> Vec<Vec<usize>> {
+    /// The first hops on every shortest path from a router to every other one. The first set is
+    /// empty; the next ones are of one link each.
+    fn paths_from(&self, from: usize) -> FirstHops {
+        let links = self.arcs.get(from).map_or(0, Vec::len);
+        let sets = core::iter::once(Vec::new()).chain((0..links).map(|link| vec![link]));
+        let mut hops = FirstHops { sets: sets.collect(), to: vec![0; self.places.len()] };
         let mut distance = vec![u32::MAX; self.places.len()];
-        let mut first_hops: Vec<Vec<usize>> = vec![Vec::new(); self.places.len()];
         let mut queue = BinaryHeap::from([Reverse((0, from))]);
         if let Some(own) = distance.get_mut(from) {
             *own = 0;
@@ -146,32 +176,25 @@ impl Interior {
             if is_old || is_end {
                 continue;
             }
-            let inherited = first_hops.get(at).cloned().unwrap_or_default();
-            for (position, arc) in self.arcs.get(at).into_iter().flatten().enumerate() {
+            let inherited = hops.to.get(at).copied().unwrap_or(0);
+            for (link, arc) in self.arcs.get(at).into_iter().flatten().enumerate() {
                 let to = far.saturating_add(arc.metric);
-                let (Some(best), Some(hops)) =
-                    (distance.get_mut(arc.to), first_hops.get_mut(arc.to))
-                else {
+                let Some(best) = distance.get_mut(arc.to).filter(|best| to <= **best) else {
                     continue;
                 };
-                if arc.to == from || to > *best {
-                    continue;
-                }
+                let by = if at == from { link + 1 } else { inherited };
+                let known = hops.to.get(arc.to).copied().unwrap_or(0);
+                let set = if to < *best { by } else { hops.union(known, by) };
                 if to < *best {
                     *best = to;
-                    hops.clear();
                     queue.push(Reverse((to, arc.to)));
                 }
-                let own = [position];
-                hops.extend(if at == from { own.as_slice() } else { inherited.as_slice() });
-                hops.sort_unstable();
-                hops.dedup();
+                if let Some(slot) = hops.to.get_mut(arc.to).filter(|_| arc.to != from) {
+                    *slot = set;
+                }
             }
         }
-        for hops in &mut first_hops {
-            hops.truncate(HOPS_MAX);
-        }
-        first_hops
+        hops
     }
 
     /// Who hears whom: a router tells all its interior neighbours what its sites announce; one that
