@@ -31,7 +31,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::route::{Family, VpnPrefix};
 
-/// A neighbour of one speaker; given by the configuration and kept for ever.
+/// A neighbour of one speaker; given by the driver and kept for as long as it is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NeighbourId(pub u32);
 

@@ -1,10 +1,12 @@
 //! Taking over a configuration: only what differs is touched.
 //!
-//! Ports, VRFs and neighbours are known by their places. What is at its place as before stays up
-//! and takes over its new policy; what is not is vacated under the old configuration and set up
-//! under the new one, alone. So a new site costs the other sites of its core router nothing. A
-//! router that becomes another one (its identity, its own addresses, its blocks of labels) says
-//! goodbye and starts anew, with the ports as they are.
+//! Ports are known by their places, neighbours and VRFs by what they are ([`crate::numbers`]).
+//! What is as before stays up and takes over its new policy, whatever moved beside it; what is not
+//! is vacated under the old configuration and set up under the new one, alone. So a site that comes
+//! or goes costs the other sites of its core router nothing. Neighbours that go are told first of
+//! all, while ports and routes still lead to them. A router that becomes another one (its identity,
+//! its own addresses, its blocks of labels) says goodbye and starts anew, with the ports as they
+//! are.
 
 use core::net::IpAddr;
 
@@ -12,8 +14,8 @@ use base::{Instant, PortId, Rng};
 use model::config::{self, Medium, PortKind, RouterConfig};
 
 use crate::connection::Connection;
-use crate::dispatch::neighbour_id;
 use crate::error;
+use crate::numbers::Numbers;
 use crate::resolver::Interface;
 use crate::timers::Timer;
 use crate::{ConfigErrors, Router, Touched, translate};
@@ -28,14 +30,15 @@ impl Router {
         if !is_same_router(&self.config, &config) {
             return self.start_anew(now, config);
         }
+        let numbers = self.numbers.renumbered(&config);
+        self.part_with_neighbours(now, &numbers);
         let changed = changed_ports(&self.config, &config);
         let reopened: Vec<PortId> =
             changed.into_iter().filter(|port| self.vacate(now, *port)).collect();
-        // Sessions that end say so over the connections that they had.
-        self.bgp.set_config(now, translate::bgp(&config));
+        self.bgp.set_config(now, translate::bgp(&config, &numbers));
         self.touched = Touched { isis: true, bgp: true };
         self.dispatch_all(now);
-        self.config = config;
+        (self.config, self.numbers) = (config, numbers);
         self.occupy(now);
         for port in reopened {
             self.handle_port(now, port, true);
@@ -50,9 +53,7 @@ impl Router {
         for port in self.config.ports().map(|(id, _)| id).collect::<Vec<_>>() {
             self.cease_advertising(now, port);
         }
-        let alone = bgp::Config { neighbours: Vec::new(), ..translate::bgp(&self.config) };
-        self.bgp.set_config(now, alone);
-        self.dispatch_all(now);
+        self.part_with_neighbours(now, &Numbers::default());
         core::mem::swap(&mut successor.outputs, &mut self.outputs);
         successor.outputs.append(&mut self.outputs);
         successor.install.follow(&self.install);
@@ -68,6 +69,18 @@ impl Router {
         }
         self.dispatch_all(now);
         Ok(())
+    }
+
+    /// Ends the sessions of all neighbours that do not stay, with a word (RFC 4486 §4).
+    fn part_with_neighbours(&mut self, now: Instant, staying: &Numbers) {
+        let mut config = translate::bgp(&self.config, &self.numbers);
+        let count = config.neighbours.len();
+        config.neighbours.retain(|one| staying.has_neighbour(one.id));
+        if config.neighbours.len() < count {
+            self.bgp.set_config(now, config);
+            self.touched.bgp = true;
+            self.dispatch_all(now);
+        }
     }
 
     /// Says goodbye to everybody, because the router is shut down: sessions end with a word, hosts
@@ -101,7 +114,7 @@ impl Router {
     /// not there before are down.
     pub(crate) fn occupy(&mut self, now: Instant) {
         let mut rng = Rng::new(self.seed);
-        self.install.set_config(&self.config);
+        self.install.set_config(&self.config, &self.numbers);
         if let (Some(isis), Some(config)) = (&mut self.isis, translate::isis(&self.config)) {
             isis.set_config(now, config);
         }
@@ -143,36 +156,35 @@ impl Router {
     }
 
     fn occupy_neighbours(&mut self, now: Instant, rng: &mut Rng) {
+        let mut former = core::mem::take(&mut self.connections);
         self.sessions.clear();
-        for (index, neighbour) in self.config.neighbours.iter().enumerate() {
+        for (id, neighbour) in self.numbers.neighbours(&self.config) {
             let ends = translate::ends(neighbour);
-            let realm = translate::neighbour_realm(&self.config, neighbour);
-            self.sessions.insert((realm, ends.local, ends.remote), index);
+            let place = translate::neighbour_realm(&self.config, neighbour);
+            let realm = place.and_then(|place| self.numbers.vrf_at(place));
+            self.sessions.insert((realm, ends.local, ends.remote), id);
             let rng = rng.fork();
-            match self.connections.get_mut(index) {
-                Some(connection) if connection.ends() == ends => {}
-                Some(connection) => *connection = Connection::new(now, ends, rng),
-                None => self.connections.push(Connection::new(now, ends, rng)),
-            }
+            let same = former.remove(&id).filter(|connection| connection.ends() == ends);
+            let connection = same.unwrap_or_else(|| Connection::new(now, ends, rng));
+            self.connections.insert(id, connection);
         }
-        for gone in self.config.neighbours.len()..self.connections.len() {
+        for (gone, _) in former {
             self.timers.arm(Timer::Connection(gone), None);
         }
-        self.connections.truncate(self.config.neighbours.len());
-        for (index, neighbour) in self.config.neighbours.iter().enumerate() {
+        for (id, neighbour) in self.numbers.neighbours(&self.config) {
             let port = translate::neighbour_port(neighbour);
             let allowed = port.is_none_or(|port| self.port_is_usable(port));
-            self.bgp.set_allowed(now, neighbour_id(index), allowed);
+            self.bgp.set_allowed(now, id, allowed);
         }
-        for index in 0..self.connections.len() {
-            self.arm(Timer::Connection(index));
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.arm(Timer::Connection(id));
         }
     }
 
     /// The VRF routes that BGP knows, once more: what hid behind an attachment that is gone comes
     /// forth, and what leads to another VRF follows that to its port.
     fn deliver_vrf_routes(&mut self) {
-        for (id, _) in self.config.vrfs() {
+        for (id, _) in self.numbers.vrfs(&self.config) {
             let routes = self.bgp.vrf(id).map(|vrf| vrf.routes).unwrap_or_default();
             for route in routes {
                 self.install.set_vrf_route(id, route.prefix, &route.delivered);
@@ -204,12 +216,6 @@ fn is_same_port(old: &RouterConfig, new: &RouterConfig, id: PortId) -> bool {
         return false;
     };
     let shape = |port: &config::Port| (port.medium, port.mac, port.mtu, port.addresses.clone());
-    let vrf_name = |config: &RouterConfig, port: &config::Port| match port.kind {
-        PortKind::Attachment { vrf, .. } => {
-            translate::vrf_name(config, vrf).map(|name| (vrf, name.to_owned()))
-        }
-        PortKind::CoreLink { .. } | PortKind::Uplink { .. } | PortKind::Unused => None,
-    };
     let sid = |port: &config::Port| match port.kind {
         PortKind::CoreLink { adjacency_sid, .. } => Some(adjacency_sid),
         PortKind::Uplink { .. } | PortKind::Attachment { .. } | PortKind::Unused => None,
@@ -219,4 +225,8 @@ fn is_same_port(old: &RouterConfig, new: &RouterConfig, id: PortId) -> bool {
         && translate::port_peer(before) == translate::port_peer(after)
         && sid(before) == sid(after)
         && vrf_name(old, before) == vrf_name(new, after)
+}
+
+fn vrf_name<'a>(config: &'a RouterConfig, port: &config::Port) -> Option<&'a str> {
+    translate::vrf_name(config, translate::port_vrf(port)?)
 }

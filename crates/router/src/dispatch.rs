@@ -24,14 +24,6 @@ const BFD_PORT: u16 = 3784;
 /// The port that it is sent from: one of 49152 to 65535 (RFC 5881 §4).
 const BFD_SOURCE_PORT: u16 = 49_152;
 
-pub(crate) fn neighbour_id(index: usize) -> NeighbourId {
-    NeighbourId(u32::try_from(index).unwrap_or(u32::MAX))
-}
-
-fn neighbour_index(neighbour: NeighbourId) -> usize {
-    usize::try_from(neighbour.0).unwrap_or(usize::MAX)
-}
-
 /// Where a packet for the router itself came from.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
@@ -90,11 +82,11 @@ impl Router {
                 self.touched.bgp = true;
                 self.bgp.handle_timeout(now);
             }
-            Timer::Connection(index) => {
-                if let Some(connection) = self.connections.get_mut(index) {
+            Timer::Connection(id) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
                     connection.handle_timeout(now);
                 }
-                self.connection_says(now, index);
+                self.connection_says(now, id);
             }
             Timer::Resolver => {
                 let mut actions = Vec::new();
@@ -271,8 +263,8 @@ impl Router {
         else {
             return false;
         };
-        let Some(&index) = self.sessions.get(&(vrf, destination, source)) else { return false };
-        let Some(neighbour) = self.config.neighbours.get(index) else { return false };
+        let Some(&id) = self.sessions.get(&(vrf, destination, source)) else { return false };
+        let Some(neighbour) = self.numbers.neighbour(&self.config, id) else { return false };
         let on_its_port = translate::neighbour_port(neighbour) == Some(port);
         let may_reach = match translate::ends(neighbour).reach {
             Reach::Core => self.is_core_link(port),
@@ -280,10 +272,10 @@ impl Router {
             Reach::Link => on_its_port && header.ttl == TTL_ADJACENT,
             Reach::Lan => on_its_port,
         };
-        match self.connections.get_mut(index) {
+        match self.connections.get_mut(&id) {
             Some(connection) if may_reach && connection.is_between(ports) => {
                 connection.deliver(now, packet.into_vec());
-                self.connection_says(now, index);
+                self.connection_says(now, id);
                 true
             }
             Some(_) | None => false,
@@ -305,10 +297,10 @@ impl Router {
     fn refresh_port(&mut self, now: Instant, port: PortId) {
         let usable = self.port_is_usable(port);
         self.install.set_port_up(port, usable);
-        for (index, neighbour) in self.config.neighbours.iter().enumerate() {
+        for (id, neighbour) in self.numbers.neighbours(&self.config) {
             if translate::neighbour_port(neighbour) == Some(port) {
                 self.touched.bgp = true;
-                self.bgp.set_allowed(now, neighbour_id(index), usable);
+                self.bgp.set_allowed(now, id, usable);
             }
         }
     }
@@ -423,24 +415,21 @@ impl Router {
             said = true;
             match output {
                 bgp::Output::Connect(neighbour) => {
-                    let index = neighbour_index(neighbour);
-                    if let Some(connection) = self.connections.get_mut(index) {
+                    if let Some(connection) = self.connections.get_mut(&neighbour) {
                         connection.connect(now);
                     }
-                    self.connection_says(now, index);
+                    self.connection_says(now, neighbour);
                 }
                 bgp::Output::Close(neighbour) => {
-                    let index = neighbour_index(neighbour);
-                    self.feed_last(now, index);
-                    if let Some(connection) = self.connections.get_mut(index) {
+                    self.feed_last(now, neighbour);
+                    if let Some(connection) = self.connections.get_mut(&neighbour) {
                         connection.close(now);
                     }
-                    self.connection_says(now, index);
+                    self.connection_says(now, neighbour);
                 }
                 bgp::Output::Transmit(neighbour) => {
-                    let index = neighbour_index(neighbour);
-                    self.feed(now, index);
-                    self.connection_says(now, index);
+                    self.feed(now, neighbour);
+                    self.connection_says(now, neighbour);
                 }
                 bgp::Output::Vrf { vrf, prefix, paths } => {
                     self.install.set_vrf_route(vrf, prefix, &paths);
@@ -470,17 +459,17 @@ impl Router {
     }
 
     pub(crate) fn neighbour_name(&self, neighbour: NeighbourId) -> String {
-        let found = self.config.neighbours.get(neighbour_index(neighbour));
+        let found = self.numbers.neighbour(&self.config, neighbour);
         found.map_or_else(|| neighbour.to_string(), |one| one.name.clone())
     }
 
     /// Gives a connection as many bytes as it has room for.
-    fn feed(&mut self, now: Instant, index: usize) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+    fn feed(&mut self, now: Instant, id: NeighbourId) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
         while connection.room() >= bgp::message::MESSAGE_MAX {
             let mut bytes = Vec::new();
             self.touched.bgp = true;
-            self.bgp.transmit(now, neighbour_id(index), &mut bytes, connection.room());
+            self.bgp.transmit(now, id, &mut bytes, connection.room());
             if bytes.is_empty() {
                 return;
             }
@@ -489,20 +478,19 @@ impl Router {
     }
 
     /// Gives a connection that is to be closed the last words, whether it has room or not.
-    fn feed_last(&mut self, now: Instant, index: usize) {
+    fn feed_last(&mut self, now: Instant, id: NeighbourId) {
         let mut bytes = Vec::new();
         self.touched.bgp = true;
-        self.bgp.transmit(now, neighbour_id(index), &mut bytes, 0);
-        if let Some(connection) = self.connections.get_mut(index) {
+        self.bgp.transmit(now, id, &mut bytes, 0);
+        if let Some(connection) = self.connections.get_mut(&id) {
             connection.send(now, bytes);
         }
     }
 
     /// Carries away what a connection received, sends, and became.
-    fn connection_says(&mut self, now: Instant, index: usize) {
-        let id = neighbour_id(index);
+    fn connection_says(&mut self, now: Instant, id: NeighbourId) {
         let mut received = Vec::new();
-        while let Some(connection) = self.connections.get_mut(index) {
+        while let Some(connection) = self.connections.get_mut(&id) {
             // First the change: bytes may come with the segment that opens the connection.
             match connection.poll_change(now) {
                 Some(Change::Opened) => self.bgp.handle_connected(now, id),
@@ -515,14 +503,15 @@ impl Router {
             }
             self.touched.bgp = true;
         }
-        self.feed(now, index);
-        self.send_segments(now, index);
-        self.arm(Timer::Connection(index));
+        self.feed(now, id);
+        self.send_segments(now, id);
+        self.arm(Timer::Connection(id));
     }
 
-    fn send_segments(&mut self, now: Instant, index: usize) {
-        let port = self.config.neighbours.get(index).and_then(translate::neighbour_port);
-        while let Some(connection) = self.connections.get_mut(index)
+    fn send_segments(&mut self, now: Instant, id: NeighbourId) {
+        let neighbour = self.numbers.neighbour(&self.config, id);
+        let port = neighbour.and_then(translate::neighbour_port);
+        while let Some(connection) = self.connections.get_mut(&id)
             && let Some(packet) = connection.take_packet()
         {
             let remote = connection.ends().remote;

@@ -1,5 +1,7 @@
-//! The forwarding tables as data that others can walk through ([`model::tables`]).
+//! The forwarding tables as data that others can walk through ([`model::tables`]), VRFs by their
+//! places in the configuration.
 
+use base::VrfId;
 use forwarding::access::{Access, Role};
 use forwarding::{GlobalRoute, LabelAction, PortKind, TransportId, VrfRoute};
 use model::config::Side;
@@ -21,23 +23,23 @@ fn route(route: &VrfRoute) -> tables::VrfRoute {
     }
 }
 
-fn action(action: &LabelAction) -> tables::LabelAction {
+fn action(action: &LabelAction, place: impl Fn(VrfId) -> VrfId) -> tables::LabelAction {
     match action {
         LabelAction::Pop => tables::LabelAction::Pop,
-        LabelAction::Vrf(vrf) => tables::LabelAction::Vrf(*vrf),
+        LabelAction::Vrf(vrf) => tables::LabelAction::Vrf(place(*vrf)),
         LabelAction::Swap { paths } => tables::LabelAction::Swap(paths.iter().map(path).collect()),
         LabelAction::Transit(via) => tables::LabelAction::Transit(via.0),
     }
 }
 
-fn accepts(kind: &PortKind) -> tables::Accepts {
+fn accepts(kind: &PortKind, place: impl Fn(VrfId) -> VrfId) -> tables::Accepts {
     match kind {
         PortKind::Core => tables::Accepts::Core,
         PortKind::Uplink { space, sources } => {
             tables::Accepts::Uplink { space: *space, sources: sources.clone() }
         }
         PortKind::Attachment { vrf, sources } => {
-            tables::Accepts::Attachment { vrf: *vrf, sources: sources.clone() }
+            tables::Accepts::Attachment { vrf: place(*vrf), sources: sources.clone() }
         }
     }
 }
@@ -73,17 +75,18 @@ impl Router {
     pub fn forwarding_tables(&self) -> tables::RouterTables {
         let all = self.tables();
         let config = self.config();
+        // Of a number that is nobody's any more there is nothing in the tables.
+        let place = |number| self.numbers.vrf_place(number).unwrap_or(VrfId(u32::MAX));
         let name = |id| config.ports().find(|(port, _)| *port == id);
         let ports = all.ports().map(|(id, port)| tables::Port {
             id,
             name: name(id).map_or_else(String::new, |(_, port)| port.name.clone()),
             up: port.up,
-            accepts: accepts(&port.kind),
+            accepts: accepts(&port.kind, place),
         });
-        let name = |id| config.vrfs().find(|(vrf, _)| *vrf == id);
-        let vrfs = all.vrfs().map(|(id, vrf)| tables::Vrf {
-            id,
-            name: name(id).map_or_else(String::new, |(_, vrf)| vrf.name.clone()),
+        let vrfs = all.vrfs().map(|(number, vrf)| tables::Vrf {
+            id: place(number),
+            name: self.vrf_of(number).map_or_else(String::new, |vrf| vrf.name.clone()),
             own: vrf.access.own.clone(),
             infrastructure: vrf.access.infrastructure.clone(),
             rules: rules(&vrf.access),
@@ -93,10 +96,12 @@ impl Router {
                 .map(|(prefix, to)| tables::VrfEntry { prefix, to: route(to) })
                 .collect(),
         });
+        let mut vrfs: Vec<_> = vrfs.collect();
+        vrfs.sort_by_key(|vrf| vrf.id);
         let labels = all.labels().map(|(space, label, what)| tables::LabelEntry {
             space,
             label,
-            action: action(what),
+            action: action(what, place),
         });
         let global = all.global().iter().map(|(prefix, route)| tables::GlobalEntry {
             prefix,
@@ -116,7 +121,7 @@ impl Router {
             router: config.name.clone(),
             generation: config.generation,
             ports: ports.collect(),
-            vrfs: vrfs.collect(),
+            vrfs,
             labels: labels.collect(),
             global: global.collect(),
             transports,

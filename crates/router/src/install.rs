@@ -22,6 +22,7 @@ use forwarding::{
 };
 use model::config::{self, ExportedRoute, NeighbourKind, Role, RouterConfig, Side};
 
+use crate::numbers::Numbers;
 use crate::translate;
 
 /// The forwarding tables, and what is needed to keep them true.
@@ -39,8 +40,8 @@ pub(crate) struct Install {
     segments: BTreeSet<Label>,
     /// The router's own addresses in the region's table: no route to them is taken from others.
     own: BTreeSet<IpAddr>,
-    /// The VRFs' names, by their numbers.
-    vrf_names: Vec<String>,
+    /// The VRFs in force.
+    vrfs: BTreeSet<VrfId>,
     /// Own addresses and prefixes in VRFs; imported routes to the same prefixes wait behind them.
     attached: BTreeSet<(VrfId, Prefix)>,
     /// Counts changes, for whoever waits for quiet.
@@ -48,8 +49,8 @@ pub(crate) struct Install {
 }
 
 /// The attachments of third parties' routers.
-fn customers(config: &RouterConfig) -> BTreeMap<NeighbourId, PortId> {
-    let all = (0..).map(NeighbourId).zip(&config.neighbours);
+fn customers(config: &RouterConfig, numbers: &Numbers) -> BTreeMap<NeighbourId, PortId> {
+    let all = numbers.neighbours(config);
     all.filter_map(|(id, neighbour)| match neighbour.kind {
         NeighbourKind::Customer { port, .. } => Some((id, port)),
         NeighbourKind::Internal { .. }
@@ -111,8 +112,12 @@ fn uplink_sources(config: &RouterConfig, uplink: PortId) -> Vec<Prefix> {
     sources.into_iter().collect()
 }
 
-fn port_kind(config: &RouterConfig, id: PortId, kind: &config::PortKind) -> Option<PortKind> {
-    match kind {
+fn port_kind(
+    config: &RouterConfig,
+    numbers: &Numbers,
+    (id, port): (PortId, &config::Port),
+) -> Option<PortKind> {
+    match &port.kind {
         config::PortKind::CoreLink { .. } => Some(PortKind::Core),
         config::PortKind::Uplink { .. } => {
             // Inside the boundary each uplink has labels and sources of its own; a site router
@@ -124,13 +129,17 @@ fn port_kind(config: &RouterConfig, id: PortId, kind: &config::PortKind) -> Opti
             Some(PortKind::Uplink { space, sources })
         }
         config::PortKind::Attachment { vrf, sources, .. } => {
-            Some(PortKind::Attachment { vrf: *vrf, sources: sources.clone() })
+            Some(PortKind::Attachment { vrf: numbers.vrf_at(*vrf)?, sources: sources.clone() })
         }
         config::PortKind::Unused => None,
     }
 }
 
-fn port(config: &RouterConfig, id: PortId, port: &config::Port) -> Option<Port> {
+fn port(
+    config: &RouterConfig,
+    numbers: &Numbers,
+    (id, port): (PortId, &config::Port),
+) -> Option<Port> {
     let v6 = translate::port_addresses(port)
         .into_iter()
         .filter_map(|address| match address {
@@ -139,7 +148,7 @@ fn port(config: &RouterConfig, id: PortId, port: &config::Port) -> Option<Port> 
         })
         .collect();
     Some(Port {
-        kind: port_kind(config, id, &port.kind)?,
+        kind: port_kind(config, numbers, (id, port))?,
         medium: match port.medium {
             config::Medium::Ethernet => Medium::Ethernet,
             config::Medium::Secure => Medium::Gre,
@@ -164,7 +173,7 @@ impl Install {
             interior: BTreeMap::new(),
             segments: BTreeSet::new(),
             own: BTreeSet::new(),
-            vrf_names: Vec::new(),
+            vrfs: BTreeSet::new(),
             attached: BTreeSet::new(),
             version: 0,
         }
@@ -181,7 +190,7 @@ impl Install {
     }
 
     /// Ports, VRFs, own addresses and adjacency segments, as configured.
-    pub(crate) fn set_config(&mut self, config: &RouterConfig) {
+    pub(crate) fn set_config(&mut self, config: &RouterConfig, numbers: &Numbers) {
         self.version += 1;
         if let Some(loopback) = &config.loopback {
             self.tables.set_loopback(Some(loopback.v4), loopback.v6);
@@ -195,13 +204,13 @@ impl Install {
         }
         self.own = own;
         for (id, planned) in config.ports() {
-            let Some(mut port) = port(config, id, planned) else { continue };
+            let Some(mut port) = port(config, numbers, (id, planned)) else { continue };
             port.up = self.tables.port(id).is_some_and(|old| old.up);
             self.tables.set_port(id, port);
             self.set_link(id, planned);
         }
-        self.customers = customers(config);
-        self.set_vrfs(config);
+        self.customers = customers(config, numbers);
+        self.set_vrfs(config, numbers);
         if let (Some(isis), Some(loopback)) = (&config.isis, &config.loopback) {
             let own = Label::new(isis.srgb.first.value().saturating_add(loopback.v4_sid));
             if let Some(own) = own {
@@ -254,23 +263,21 @@ impl Install {
         }
     }
 
-    /// Ends the VRFs that are gone or whose number another one has now, with all their routes.
-    fn end_vrfs(&mut self, config: &RouterConfig) {
-        let names: Vec<String> = config.vrfs.iter().map(|vrf| vrf.name.clone()).collect();
-        let former = core::mem::replace(&mut self.vrf_names, names);
-        for ((id, former), place) in (0..).map(VrfId).zip(&former).zip(0..) {
-            if self.vrf_names.get(place) != Some(former) {
-                self.tables.remove_vrf(id);
-                self.attached.retain(|(of, _)| *of != id);
-            }
+    /// Ends the VRFs that are gone, with all their routes.
+    fn end_vrfs(&mut self, config: &RouterConfig, numbers: &Numbers) {
+        let vrfs = numbers.vrfs(config).map(|(id, _)| id).collect();
+        let former = core::mem::replace(&mut self.vrfs, vrfs);
+        for id in former.difference(&self.vrfs) {
+            self.tables.remove_vrf(*id);
+            self.attached.retain(|(of, _)| of != id);
         }
     }
 
-    fn set_vrfs(&mut self, config: &RouterConfig) {
-        self.end_vrfs(config);
+    fn set_vrfs(&mut self, config: &RouterConfig, numbers: &Numbers) {
+        self.end_vrfs(config, numbers);
         let mut attached = BTreeMap::new();
-        for (id, vrf) in config.vrfs() {
-            let own: Vec<_> = own_addresses(config, id).collect();
+        for ((place, _), (id, vrf)) in config.vrfs().zip(numbers.vrfs(config)) {
+            let own: Vec<_> = own_addresses(config, place).collect();
             for &(port, address, length) in &own {
                 let route = VrfRoute::Attached { port, neighbour: None };
                 attached.extend(Prefix::new(address, length).map(|prefix| ((id, prefix), route)));
@@ -467,13 +474,15 @@ impl Install {
     }
 }
 
-/// The router's own addresses in a VRF, with the attachment and the length of the prefix there.
-fn own_addresses(config: &RouterConfig, vrf: VrfId) -> impl Iterator<Item = (PortId, IpAddr, u8)> {
+/// The router's own addresses in the VRF at a place, with the attachment and the length of the
+/// prefix there.
+fn own_addresses(
+    config: &RouterConfig,
+    place: VrfId,
+) -> impl Iterator<Item = (PortId, IpAddr, u8)> {
     config
         .ports()
-        .filter(move |(_, port)| {
-            matches!(port.kind, config::PortKind::Attachment { vrf: of, .. } if of == vrf)
-        })
+        .filter(move |(_, port)| translate::port_vrf(port) == Some(place))
         .flat_map(|(id, port)| port.addresses.iter().map(move |own| (id, own.address, own.length)))
         .filter(|(_, address, _)| !is_link_local(*address))
 }

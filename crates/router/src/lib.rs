@@ -11,8 +11,9 @@
 //! - `hosts`, `dhcp`, `advertiser`: addresses and advertisements for the hosts of attachments;
 //! - [`probes`]: echo requests of the router's own;
 //! - `install`: forwarding tables;
-//! - `configure`: from one configuration to the next; `translate`: to those of the parts;
-//!   [`ConfigErrors`]: what is wrong with one;
+//! - `configure`: from one configuration to the next; `numbers`: what neighbours and VRFs are known
+//!   by meanwhile; `translate`: to the configurations of the parts; [`ConfigErrors`]: what is wrong
+//!   with one;
 //! - `show`: the state as people and checkers read it.
 //!
 //! Standards: RFC 5881 §4–§5 (BFD over UDP, time to live 255), RFC 5082 (BGP between adjacent
@@ -29,6 +30,7 @@ mod event;
 mod export;
 mod hosts;
 mod install;
+mod numbers;
 pub mod probes;
 mod resolver;
 mod show;
@@ -42,7 +44,7 @@ use core::net::Ipv4Addr;
 use base::{Deadline, Instant, PortId, Rng, VrfId};
 use bgp::NeighbourId;
 use forwarding::{Forwarder, Tables, Verdict};
-use model::config::{NeighbourKind, RouterConfig};
+use model::config::{self, NeighbourKind, RouterConfig};
 use model::view::TableSizes;
 use packet::PacketBuf;
 
@@ -50,6 +52,7 @@ use crate::advertiser::Advertiser;
 use crate::connection::Connection;
 use crate::dhcp::Pool;
 use crate::install::Install;
+use crate::numbers::Numbers;
 use crate::probes::Probes;
 use crate::resolver::Resolver;
 use crate::timers::{Timer, Timers};
@@ -107,17 +110,18 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Router {
     config: RouterConfig,
+    /// What its neighbours and VRFs are known by.
+    numbers: Numbers,
     seed: u64,
     lane: Forwarder,
     install: Install,
     isis: Option<isis::Instance>,
     bgp: bgp::Instance,
     bfd: BTreeMap<PortId, bfd::Session>,
-    /// By the neighbours' places.
-    connections: Vec<Connection>,
+    connections: BTreeMap<NeighbourId, Connection>,
     /// Which neighbour a TCP packet belongs to: by the VRF, none for the region's own, by our
     /// address and by the neighbour's.
-    sessions: BTreeMap<(Option<VrfId>, Ipv4Addr, Ipv4Addr), usize>,
+    sessions: BTreeMap<(Option<VrfId>, Ipv4Addr, Ipv4Addr), NeighbourId>,
     resolver: Resolver,
     advertiser: Advertiser,
     /// The addresses that attachments with DHCP lend.
@@ -153,7 +157,8 @@ impl Router {
         let mut rng = Rng::new(seed);
         let isis =
             translate::isis(&config).map(|isis| isis::Instance::new(now, rng.next_u64(), isis));
-        let bgp = bgp::Instance::new(now, rng.next_u64(), translate::bgp(&config));
+        let numbers = Numbers::default().renumbered(&config);
+        let bgp = bgp::Instance::new(now, rng.next_u64(), translate::bgp(&config, &numbers));
         let mut router = Self {
             seed: rng.next_u64(),
             lane: Forwarder::new(rng.next_u64()),
@@ -161,7 +166,7 @@ impl Router {
             isis,
             bgp,
             bfd: BTreeMap::new(),
-            connections: Vec::new(),
+            connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
             resolver: Resolver::default(),
             // A stream of its own: who has no hosts to serve draws nothing from the others'.
@@ -178,6 +183,7 @@ impl Router {
             sessions_up: BTreeSet::new(),
             uninvited: 0,
             touched: Touched { isis: true, bgp: true },
+            numbers,
             config,
         };
         router.occupy(now);
@@ -214,7 +220,8 @@ impl Router {
         self.timers.first()
     }
 
-    /// The forwarding tables.
+    /// The forwarding tables. VRFs go by numbers that outlast the configuration in which they had
+    /// those places: see [`Router::vrf_number`].
     #[must_use]
     pub const fn tables(&self) -> &Tables {
         &self.install.tables
@@ -224,6 +231,19 @@ impl Router {
     #[must_use]
     pub const fn config(&self) -> &RouterConfig {
         &self.config
+    }
+
+    /// The number by which the forwarding tables know the VRF of a name.
+    #[must_use]
+    pub fn vrf_number(&self, name: &str) -> Option<VrfId> {
+        let mut vrfs = self.numbers.vrfs(&self.config);
+        vrfs.find(|(_, vrf)| vrf.name == name).map(|(number, _)| number)
+    }
+
+    /// The VRF that the forwarding tables know by a number.
+    #[must_use]
+    pub fn vrf_of(&self, number: VrfId) -> Option<&config::Vrf> {
+        self.numbers.vrf(&self.config, number)
     }
 
     /// Changes whenever a table does.
@@ -243,8 +263,7 @@ impl Router {
     #[must_use]
     pub fn sessions_up(&self) -> usize {
         let is_own = |neighbour: &&NeighbourId| {
-            let index = usize::try_from(neighbour.0).unwrap_or(usize::MAX);
-            let neighbour = self.config.neighbours.get(index);
+            let neighbour = self.numbers.neighbour(&self.config, **neighbour);
             !neighbour.is_some_and(|one| matches!(one.kind, NeighbourKind::Customer { .. }))
         };
         self.sessions_up.iter().filter(is_own).count()
@@ -254,7 +273,7 @@ impl Router {
     /// everything it said.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.bgp.is_settled() && self.connections.iter().all(Connection::is_delivered)
+        self.bgp.is_settled() && self.connections.values().all(Connection::is_delivered)
     }
 
     /// Packets that ran out of time to live here.
@@ -305,9 +324,7 @@ impl Router {
             Timer::Bfd(port) => self.bfd.get(&port).and_then(bfd::Session::poll_timeout),
             Timer::Isis => self.isis.as_ref().and_then(isis::Instance::poll_timeout),
             Timer::Bgp => self.bgp.poll_timeout(),
-            Timer::Connection(index) => {
-                self.connections.get(index).and_then(Connection::poll_timeout)
-            }
+            Timer::Connection(id) => self.connections.get(&id).and_then(Connection::poll_timeout),
             Timer::Resolver => self.resolver.poll_timeout(),
             Timer::Advertiser => self.advertiser.poll_timeout(),
             Timer::Probes => self.probes.poll_timeout(),

@@ -61,7 +61,7 @@ pub struct Probe {
 pub enum Realm {
     /// Between the region's routers.
     Global,
-    /// In a VRF.
+    /// In the VRF at this place of the configuration.
     Vrf(VrfId),
 }
 
@@ -261,6 +261,7 @@ impl Router {
         if self.probes.is_full() {
             return Err(ProbeError::TooMany);
         }
+        let realm = self.numbered(realm)?;
         let (source, link) = self.probe_source(realm, destination)?;
         let id = ProbeId(self.probes.started);
         self.probes.started += 1;
@@ -306,7 +307,18 @@ impl Router {
     /// # Errors
     /// Why none can be sent.
     pub fn probe_address(&self, realm: Realm, destination: IpAddr) -> Result<IpAddr, ProbeError> {
-        self.probe_source(realm, destination).map(|(source, _)| source)
+        self.probe_source(self.numbered(realm)?, destination).map(|(source, _)| source)
+    }
+
+    /// The realm as the tables know it.
+    fn numbered(&self, realm: Realm) -> Result<Realm, ProbeError> {
+        match realm {
+            Realm::Global => Ok(realm),
+            Realm::Vrf(place) => {
+                let number = self.numbers.vrf_at(place);
+                number.map(Realm::Vrf).ok_or(ProbeError::UnknownVrf)
+            }
+        }
     }
 
     /// The same, and the link that a probe to its far end takes whatever routes there are.

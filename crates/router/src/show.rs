@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use base::PortId;
+use base::{PortId, VrfId};
+use bgp::Source;
 use bgp::session::State;
-use bgp::{NeighbourId, Source};
 use forwarding::{Hop, LabelAction, Path, Transport, TransportId, VrfRoute};
 use model::view::{
     AdjacencyView, GlobalRouteView, HopView, LabelView, PathView, PortView, RouterView,
     SessionView, Traffic, VrfRouteView,
 };
 
-use crate::{Router, translate};
+use crate::Router;
 
 impl Router {
     /// The router at a glance.
@@ -27,7 +27,12 @@ impl Router {
                 .into_iter()
                 .map(|((protocol, reason), count)| (format!("{protocol}: {reason}"), count))
                 .collect(),
-            sessions: self.bgp.neighbours().map(|one| session_view(&one)).collect(),
+            sessions: self
+                .numbers
+                .neighbours(&self.config)
+                .filter_map(|(id, _)| self.bgp.neighbour(id))
+                .map(|one| session_view(&one))
+                .collect(),
             sizes: self.sizes(),
         }
     }
@@ -74,11 +79,15 @@ impl Router {
             .collect()
     }
 
+    fn vrf_name(&self, number: VrfId) -> &str {
+        self.vrf_of(number).map_or("?", |vrf| vrf.name.as_str())
+    }
+
     fn source_name(&self, source: Source) -> String {
         match source {
             Source::Neighbour(id) => self.neighbour_name(id),
             Source::Vrf(vrf) => {
-                format!("vrf {}", translate::vrf_name(&self.config, vrf).unwrap_or("?"))
+                format!("vrf {}", self.vrf_name(vrf))
             }
         }
     }
@@ -87,7 +96,7 @@ impl Router {
     #[must_use]
     pub fn vrf_routes(&self, name: Option<&str>) -> Vec<VrfRouteView> {
         let mut views = Vec::new();
-        for (id, config) in self.config.vrfs() {
+        for (id, config) in self.numbers.vrfs(&self.config) {
             if name.is_some_and(|name| name != config.name && name != config.virtual_network) {
                 continue;
             }
@@ -196,10 +205,7 @@ impl Router {
             .map(|(space, label, action)| {
                 let (action, via) = match action {
                     LabelAction::Pop => ("pop".to_owned(), None),
-                    LabelAction::Vrf(vrf) => {
-                        let name = translate::vrf_name(&self.config, *vrf);
-                        (format!("vrf {}", name.unwrap_or("?")), None)
-                    }
+                    LabelAction::Vrf(vrf) => (format!("vrf {}", self.vrf_name(*vrf)), None),
                     LabelAction::Transit(via) => ("transit".to_owned(), Some(*via)),
                     LabelAction::Swap { paths } => match paths.first() {
                         Some(path) => (format!("swap {}", path.label), Some(path.via)),
@@ -223,10 +229,10 @@ impl Router {
             .collect()
     }
 
-    /// Whether the session with a neighbour is established.
+    /// Whether the session with the neighbour at a place of the configuration is established.
     #[must_use]
-    pub fn session_is_up(&self, neighbour: NeighbourId) -> bool {
-        self.sessions_up.contains(&neighbour)
+    pub fn session_is_up(&self, place: u32) -> bool {
+        self.numbers.neighbour_at(place).is_some_and(|id| self.sessions_up.contains(&id))
     }
 }
 

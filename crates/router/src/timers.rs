@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Deadline, Instant, PortId};
+use bgp::NeighbourId;
 
 /// A part of the router that wants to be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,8 +14,8 @@ pub(crate) enum Timer {
     Isis,
     /// The BGP instance.
     Bgp,
-    /// The TCP connection of the neighbour at this position.
-    Connection(usize),
+    /// The TCP connection of a neighbour.
+    Connection(NeighbourId),
     /// Address resolution.
     Resolver,
     /// Router advertisements.

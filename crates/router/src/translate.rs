@@ -10,10 +10,11 @@ use bgp::config::{Accept, CustomerFilter, Export, LabelBlock, NeighbourId, SiteF
 use bgp::route::{Family, VpnPrefix};
 use model::config::{
     Authentication, AuthenticationAlgorithm, Bfd, HostService, Isis, LabelRange, Medium, Neighbour,
-    NeighbourKind, Port, PortKind, RouterConfig, Vrf,
+    NeighbourKind, NeighbourRd, Port, PortKind, RouterConfig, Vrf,
 };
 
 use crate::connection::{Ends, Reach};
+use crate::numbers::Numbers;
 
 /// How long a link-state PDU lives, and how long before it is made anew (ISO 10589 §7.3.21 allows
 /// up to 65,535 s; a long life keeps a quiet network quiet).
@@ -32,9 +33,9 @@ pub(crate) fn port(config: &RouterConfig, id: base::PortId) -> Option<&Port> {
     config.ports.get(usize::try_from(id.0).ok()?)
 }
 
-/// The name of the VRF of this number.
-pub(crate) fn vrf_name(config: &RouterConfig, id: base::VrfId) -> Option<&str> {
-    Some(config.vrfs.get(usize::try_from(id.0).ok()?)?.name.as_str())
+/// The name of the VRF at this place.
+pub(crate) fn vrf_name(config: &RouterConfig, place: base::VrfId) -> Option<&str> {
+    Some(config.vrfs.get(usize::try_from(place.0).ok()?)?.name.as_str())
 }
 
 pub(crate) fn bfd(port: base::PortId, bfd: Bfd) -> ::bfd::Config {
@@ -174,7 +175,11 @@ fn on_link(port: &Port) -> Vec<Prefix> {
     port.addresses.iter().filter_map(|own| Prefix::new(own.address, own.length)).collect()
 }
 
-fn neighbour_kind(config: &RouterConfig, kind: &NeighbourKind) -> bgp::config::NeighbourKind {
+fn neighbour_kind(
+    config: &RouterConfig,
+    numbers: &Numbers,
+    kind: &NeighbourKind,
+) -> bgp::config::NeighbourKind {
     match kind {
         NeighbourKind::Internal { client } => {
             bgp::config::NeighbourKind::Internal { client: *client }
@@ -200,7 +205,8 @@ fn neighbour_kind(config: &RouterConfig, kind: &NeighbourKind) -> bgp::config::N
         }
         NeighbourKind::Customer { port: id, accept, targets, max_routes } => {
             let attachment = port(config, *id);
-            let vrf = attachment.and_then(port_vrf).unwrap_or(base::VrfId(u32::MAX));
+            let vrf = attachment.and_then(port_vrf).and_then(|place| numbers.vrf_at(place));
+            let vrf = vrf.unwrap_or(base::VrfId(u32::MAX));
             bgp::config::NeighbourKind::Customer(CustomerFilter {
                 vrf,
                 accept: accept.clone(),
@@ -215,8 +221,8 @@ fn neighbour_kind(config: &RouterConfig, kind: &NeighbourKind) -> bgp::config::N
 
 fn neighbour(
     config: &RouterConfig,
-    id: NeighbourId,
-    neighbour: &Neighbour,
+    numbers: &Numbers,
+    (id, neighbour): (NeighbourId, &Neighbour),
 ) -> bgp::config::Neighbour {
     bgp::config::Neighbour {
         id,
@@ -226,13 +232,13 @@ fn neighbour(
         as_number: neighbour.as_number,
         families: families(&neighbour.kind),
         passive: neighbour.passive,
-        kind: neighbour_kind(config, &neighbour.kind),
+        kind: neighbour_kind(config, numbers, &neighbour.kind),
     }
 }
 
-fn vrf(id: base::VrfId, vrf: &Vrf) -> Option<bgp::config::Vrf> {
-    let rds: BTreeMap<NeighbourId, _> =
-        vrf.rds.iter().map(|rd| (NeighbourId(rd.neighbour), rd.rd)).collect();
+fn vrf(numbers: &Numbers, (id, vrf): (base::VrfId, &Vrf)) -> Option<bgp::config::Vrf> {
+    let towards = |rd: &NeighbourRd| Some((numbers.neighbour_at(rd.neighbour)?, rd.rd));
+    let rds: BTreeMap<NeighbourId, _> = vrf.rds.iter().filter_map(towards).collect();
     let rd = vrf.rds.first()?.rd;
     let export = vrf
         .export
@@ -244,7 +250,7 @@ fn vrf(id: base::VrfId, vrf: &Vrf) -> Option<bgp::config::Vrf> {
 }
 
 /// The configuration of BGP.
-pub(crate) fn bgp(config: &RouterConfig) -> bgp::config::Config {
+pub(crate) fn bgp(config: &RouterConfig, numbers: &Numbers) -> bgp::config::Config {
     let last = config.labels.first.value().saturating_add(config.labels.count.saturating_sub(1));
     bgp::config::Config {
         as_number: config.as_number,
@@ -257,12 +263,8 @@ pub(crate) fn bgp(config: &RouterConfig) -> bgp::config::Config {
             first: config.labels.first,
             last: Label::new(last).unwrap_or(Label::MAX),
         },
-        neighbours: (0..)
-            .map(NeighbourId)
-            .zip(&config.neighbours)
-            .map(|(id, one)| neighbour(config, id, one))
-            .collect(),
-        vrfs: config.vrfs().filter_map(|(id, one)| vrf(id, one)).collect(),
+        neighbours: numbers.neighbours(config).map(|one| neighbour(config, numbers, one)).collect(),
+        vrfs: numbers.vrfs(config).filter_map(|one| vrf(numbers, one)).collect(),
     }
 }
 
@@ -280,7 +282,7 @@ pub(crate) const fn ends(neighbour: &Neighbour) -> Ends {
     }
 }
 
-/// The VRF of a port; none where it is the region's.
+/// The place of a port's VRF; none where it is the region's.
 pub(crate) const fn port_vrf(port: &Port) -> Option<base::VrfId> {
     match port.kind {
         PortKind::Attachment { vrf, .. } => Some(vrf),
@@ -325,7 +327,7 @@ pub(crate) fn port_addresses(port: &Port) -> Vec<IpAddr> {
     addresses
 }
 
-/// Where a neighbour's session is: the VRF of its attachment, or the region's own table.
+/// Where a neighbour's session is: the place of its attachment's VRF, or the region's own table.
 pub(crate) fn neighbour_realm(config: &RouterConfig, neighbour: &Neighbour) -> Option<base::VrfId> {
     port_vrf(port(config, neighbour_port(neighbour)?)?)
 }

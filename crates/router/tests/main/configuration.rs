@@ -229,7 +229,7 @@ fn core_with_site_3() -> RouterConfig {
 }
 
 #[test]
-fn a_new_site_costs_the_others_nothing_and_one_that_goes_nobody_else_for_long() {
+fn a_new_site_costs_the_others_nothing_and_neither_does_one_that_goes() {
     let mut configs = vec![core(1), core(2), site(1), site(2)];
     let mut third = site(3);
     third.neighbours[0].name = "core-1".to_owned();
@@ -252,9 +252,9 @@ fn a_new_site_costs_the_others_nothing_and_one_that_goes_nobody_else_for_long() 
     without.neighbours.remove(1);
     lab.told.clear();
     lab.set_config(CORE_1, without);
-    lab.run_until(Duration::from_secs(5), |lab| lab.session(CORE_1, 1) && lab.session(site_3, 0));
-    lab.run_for(Duration::from_secs(1));
-    assert!(lab.told_by(CORE_2).is_empty(), "{:#?}", lab.told);
+    assert!(lab.session(CORE_1, 1) && lab.session(site_3, 0));
+    lab.run_for(Duration::from_secs(5));
+    assert!(lab.told_by(CORE_2).is_empty() && lab.told_by(site_3).is_empty(), "{:#?}", lab.told);
     assert!(!lab.session(SITE_1, 0));
     assert!(route(&lab, site_3, "10.1.2.0/24").is_some());
     assert_eq!(route(&lab, site_3, "10.1.1.0/24"), None);
@@ -339,27 +339,33 @@ fn an_attachment_that_moves_to_another_vrf_takes_nothing_with_it() {
 #[test]
 fn a_vrf_at_the_place_of_another_gets_neither_its_label_nor_its_routes() {
     let mut lab = Lab::converged(7);
-    let label = |lab: &Lab| {
+    let number = |lab: &Lab, name| lab.router(SITE_1).vrf_number(name).unwrap();
+    let label = |lab: &Lab, name| {
+        let of = LabelAction::Vrf(number(lab, name));
         let labels = lab.router(SITE_1).tables().labels();
-        let of_vrf = labels.filter(|(.., action)| matches!(action, LabelAction::Vrf(VrfId(0))));
+        let of_vrf = labels.filter(|(.., action)| **action == of);
         of_vrf.map(|(_, label, _)| label).collect::<Vec<_>>()
     };
-    let before = label(&lab);
+    let route = |lab: &Lab, name, of| {
+        let vrf = lab.router(SITE_1).tables().vrf(number(lab, name))?;
+        vrf.routes.get(prefix(of)).cloned()
+    };
+    let before = label(&lab, "vn-a");
     assert_eq!(before.len(), 1);
     let mut other = split();
     other.ports[1] = plan::lan("lan", mac(11, 1), 1, 1, 1);
     other.ports[2] = plan::lan("lan-b", mac(11, 2), 0, 2, 1);
     other.vrfs.swap(0, 1);
     lab.set_config(SITE_1, other);
-    let after = label(&lab);
+    let after = label(&lab, "vn-b");
     assert_eq!(after.len(), 1);
     assert_ne!(before, after);
-    assert_eq!(route(&lab, SITE_1, "10.1.2.0/24"), None, "what `vn-a` imported");
-    assert_eq!(route(&lab, SITE_1, "10.1.1.0/24"), None, "and what it had itself");
-    let moved = lab.router(SITE_1).tables().vrf(VrfId(1)).unwrap();
-    assert!(moved.routes.get(prefix("10.1.2.0/24")).is_some(), "and still does at its new place");
+    assert_eq!(route(&lab, "vn-b", "10.1.2.0/24"), None, "what `vn-a` imported");
+    assert_eq!(route(&lab, "vn-b", "10.1.1.0/24"), None, "and what it had itself");
+    assert!(route(&lab, "vn-a", "10.1.2.0/24").is_some(), "and still does at its new place");
+    assert_eq!(label(&lab, "vn-a"), before);
     let action = lab.router(SITE_1).tables().label(LabelSpace::Platform, before[0]);
-    assert_eq!(action, Some(&LabelAction::Vrf(VrfId(1))));
+    assert_eq!(action, Some(&LabelAction::Vrf(number(&lab, "vn-a"))));
     lab.run_for(Duration::from_secs(1));
     assert!(crosses(&mut lab));
 }

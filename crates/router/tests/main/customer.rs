@@ -381,6 +381,44 @@ fn two_customers_with_the_same_addresses_have_a_session_each() {
     assert!(way(&lab, VrfId(0), "10.2.2.0/24").is_some());
 }
 
+#[test]
+fn a_customer_does_not_notice_that_the_vrf_in_front_of_its_own_goes() {
+    let mut other = customer(false);
+    other.name = "site-3".to_owned();
+    other.as_number = as_number(3);
+    let mut lab = Lab::new(5, vec![twofold(), customer(false), other]);
+    lab.wire((SITE, LAN), (CE, LAN));
+    lab.wire((SITE, LAN_B), (OTHER_CE, LAN));
+    let both = |lab: &Lab| is_up(lab) && lab.session(SITE, 2) && lab.session(OTHER_CE, 0);
+    lab.run_until(Duration::from_secs(10), both);
+    lab.run_for(Duration::from_secs(10));
+    lab.told.clear();
+    let mut alone = twofold();
+    alone.vrfs.remove(0);
+    alone.neighbours.remove(1);
+    alone.ports[1].kind = PortKind::Unused;
+    alone.ports[1].addresses.clear();
+    if let PortKind::Attachment { vrf, .. } = &mut alone.ports[2].kind {
+        *vrf = VrfId(0);
+    }
+    let its_way = |lab: &Lab| {
+        let number = lab.router(SITE).vrf_number("vn-b").unwrap();
+        way(lab, number, "10.2.2.0/24")
+    };
+    let before = its_way(&lab);
+    assert!(before.is_some());
+    lab.set_config(SITE, alone);
+    assert_eq!(its_way(&lab), before);
+    lab.run_for(Duration::from_secs(100));
+    assert_eq!(its_way(&lab), before);
+    assert!(lab.session(SITE, 1) && lab.session(OTHER_CE, 0));
+    let told = lab.told_by(OTHER_CE);
+    assert_eq!(told, Vec::<String>::new());
+    let told = take_session_news(&mut lab);
+    assert!(told.iter().all(|one| one.contains("ce-2") || one.contains("ce-1")), "{told:?}");
+    assert!(!lab.session(CE, 0));
+}
+
 /// The attachment and the router to which a prefix leads at site 1.
 fn way(lab: &Lab, vrf: VrfId, of: &str) -> Option<(PortId, String)> {
     match lab.router(SITE).tables().vrf(vrf)?.routes.get(prefix(of))? {

@@ -284,7 +284,7 @@ impl Lab {
 
     /// Whether the session with the neighbour at that place is up.
     pub(crate) fn session(&self, router: usize, neighbour: u32) -> bool {
-        self.router(router).session_is_up(bgp::NeighbourId(neighbour))
+        self.router(router).session_is_up(neighbour)
     }
 
     /// What a router told since this was last asked.

@@ -6,6 +6,7 @@ mod configuration;
 mod customer;
 mod hosts;
 mod lab;
+mod lasting;
 mod liveness;
 mod plan;
 mod probes;

@@ -99,10 +99,8 @@ impl Walker<'_> {
         end_vrf: VrfId,
     ) -> Result<(), String> {
         let end = self.twin.engine.router(end).ok_or("ends at a router that is down")?;
-        let network = |router: &Router, vrf: VrfId| {
-            let index = usize::try_from(vrf.0).unwrap_or(usize::MAX);
-            router.config().vrfs.get(index).map(|vrf| vrf.virtual_network.clone())
-        };
+        let network =
+            |router: &Router, vrf: VrfId| router.vrf_of(vrf).map(|vrf| vrf.virtual_network.clone());
         let (from, to) = (network(router, vrf), network(end, end_vrf));
         let holds = end.tables().vrf(end_vrf).is_some_and(|vrf| {
             matches!(
