@@ -25,6 +25,7 @@ mod problem;
 mod services;
 mod shape;
 mod sites;
+mod source;
 mod topology;
 
 pub use date::{Date, ParseDateError};
@@ -38,6 +39,7 @@ pub use lock::{Lock, Numbers};
 pub use position::{ParseCoordinateError, Position};
 pub use problem::{Problem, Problems, Severity};
 pub use shape::{schema_network, schema_services};
+pub use source::{Line, Source, Sources};
 
 use std::collections::BTreeMap;
 
@@ -85,6 +87,8 @@ pub struct Checked {
     pub intent: Option<Intent>,
     /// Errors, warnings and notes, by file and line.
     pub problems: Problems,
+    /// Where the intent's things are written.
+    pub sources: Sources,
 }
 
 /// Reads the texts of an intent.
@@ -116,11 +120,18 @@ pub fn check(files: &Files, as_of: Option<Date>) -> Checked {
     overlap::check(&mut of_services, &services);
     pools::check_sizes(&mut of_network, &network, &sites, &services);
 
+    let mut sources = Sources::default();
+    for (place, site) in &sites.sites.items {
+        sources.add(&of_sites, &sites_file.name, *place, Source::Site(site.code.clone()));
+    }
+    for (place, source) in services.places() {
+        sources.add(&of_services, &services_file.name, place, source);
+    }
     let reports = [of_network, of_sites, of_services];
     let mut problems = Problems(reports.into_iter().flat_map(Report::finish).collect());
     problems.sort();
     let intent = if problems.has_errors() { None } else { assemble(network, sites, services) };
-    Checked { intent, problems }
+    Checked { intent, problems, sources }
 }
 
 /// The intent of files without an error, in which the region and the pools are always there.

@@ -19,11 +19,11 @@ use crate::intent::subnets;
 use crate::names::{Named, check_slug, shown};
 use crate::network::Network;
 use crate::pools::prefix;
-use crate::problem::{Report, Severity, list};
+use crate::problem::{Place, Report, Severity, list};
 use crate::shape::{At, Read, SitesShape};
 use crate::sites::Sites;
 use crate::{
-    Application, AttachedRouter, ClassName, Community, Date, Demand, Site, VirtualNetwork,
+    Application, AttachedRouter, ClassName, Community, Date, Demand, Site, Source, VirtualNetwork,
 };
 
 /// Virtual networks, applications, routers of others, communities, and demands.
@@ -129,6 +129,8 @@ pub(crate) struct Services {
     pub(crate) behind: Behind,
     pub(crate) communities: Named<Community>,
     pub(crate) demands: Vec<Demand>,
+    /// Where communities say who is a member, who agreed and until when.
+    agreed: Vec<(Place, Source)>,
 }
 
 /// Addresses that no LAN can have: of this host, loopback, link-local, multicast and reserved.
@@ -157,6 +159,7 @@ impl Services {
             behind: Behind::new(),
             communities: Named::new("community", complete("community")),
             demands: Vec::new(),
+            agreed: Vec::new(),
         };
         let Some(Read { content: file, .. }) = read else { return services };
         for shape in file.virtual_network {
@@ -299,7 +302,39 @@ impl Services {
             expires,
             consents: consents(report, sites, shape, &owners),
         };
+        self.note_places(shape);
         self.communities.add(report, place, &shape.name.value, community);
+    }
+
+    fn note_places(&mut self, shape: &CommunityShape) {
+        let community = || shape.name.value.clone();
+        let member = |name: &At<String>| {
+            let (community, member) = (community(), name.value.clone());
+            (name.place(), Source::Member { community, member })
+        };
+        let consent = |name: &At<String>| {
+            let (community, organisation) = (community(), name.value.clone());
+            (name.place(), Source::Consent { community, organisation })
+        };
+        self.agreed.extend(shape.members.iter().map(member));
+        self.agreed.extend(shape.consents.keys().map(consent));
+        let expires = shape.expires.as_ref();
+        self.agreed.extend(expires.map(|text| (text.place(), Source::Expiry(community()))));
+    }
+
+    /// Where everything is written that has a name, and what communities say.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, Source)> {
+        fn named<T>(
+            all: &Named<T>,
+            source: impl Fn(&T) -> Source,
+        ) -> impl Iterator<Item = (Place, Source)> {
+            all.items.iter().map(move |(place, item)| (*place, source(item)))
+        }
+        named(&self.virtual_networks, |one| Source::VirtualNetwork(one.name.clone()))
+            .chain(named(&self.applications, |one| Source::Application(one.name.clone())))
+            .chain(named(&self.attached_routers, |one| Source::AttachedRouter(one.name.clone())))
+            .chain(named(&self.communities, |one| Source::Community(one.name.clone())))
+            .chain(self.agreed.iter().cloned())
     }
 
     /// The organisations whose consent a community needs, each with the reason.

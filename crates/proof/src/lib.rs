@@ -8,6 +8,8 @@
 //! [`converged`] works out from the configurations of a plan the tables that its routers come to,
 //! with everything up or something [`Gone`], so that a plan can be proved before it runs.
 //!
+//! [`path`] follows one packet, for people who ask why it arrives or does not.
+//!
 //! [`survival`] says whom every single failure cuts off, [`repairs`] which ways have another one
 //! installed already, [`capacity`] how full links get. [`Incremental`] keeps a proof up to date, and
 //! a [`certificate`] says what was proved, signed.
@@ -26,6 +28,7 @@ mod demand;
 mod failure;
 mod incremental;
 mod isolation;
+pub mod path;
 mod region;
 mod repair;
 mod rights;

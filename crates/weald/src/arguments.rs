@@ -12,7 +12,7 @@ use std::str::FromStr;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use intent::Date;
 
-use crate::control::request::{Lan, Request};
+use crate::control::request::{Lan, Probe, Request};
 use crate::daemon::log::Format;
 
 const EXIT_CODES: &str = "\
@@ -53,9 +53,16 @@ With --certificate the result is signed and written to a file, for people to fil
 and a file that is there stays as it is. With --report-refused a signed report is written instead,
 which says that it is a refusal and approves nothing; the exit code is 1 all the same.
 
+With --live the tables are those of running routers: at one socket of `weald up` or `weald lab`, or
+at each `weald router`'s own, by which the promises are not known, so that DIR has to say them.
+Tables of another plan than that of the promises are a violation. A certificate says that they were
+collected.
+
 Examples:
   weald prove examples/sussex
   weald prove DIR --json
+  weald prove --live
+  weald prove DIR --live --socket /run/weald/weald-sussex.sock
   weald prove examples/sussex --certificate sussex.cert.json --key officer.key
   weald prove DIR --plan plan.json --certificate plan.cert.json --key officer.key";
 
@@ -81,11 +88,29 @@ printed: give it to whoever is to check certificates, by another way than the ce
 Example:
   weald key officer.key > officer.pub";
 
+const EXPLAIN_HELP: &str = "\
+Nothing is sent: the packet and its answer are followed through the forwarding tables of the plan,
+or with --live those of running routers. Every link of the chain is shown: the lines of the intent,
+who agreed and when, the plan's entries, and the tables of each router on the way. Where one is
+missing, it is said which, and what there would have to be.
+
+Exit codes:
+  0  it can, and that was agreed to
+  1  it cannot, or it can although nobody agreed to it
+  2  what was typed or what is in the files cannot be used
+
+Examples:
+  weald explain examples/six-sites G1 records
+  weald explain examples/six-sites P1 records --port tcp/443 --json
+  weald explain DIR G1 10.1.0.10 --port tcp/22 --live";
+
 const PLAN_HELP: &str = "\
 Who gains and loses what, what comes and goes, which addresses and labels move (none should), what
 each router gets; then whether the new plan is isolated, over every forwarding entry. Nothing is
 written: numbers that are not in the lock yet are listed as what would be allotted.
-Without --from it is compared with nothing: everything is new.
+Without --from it is compared with the network that runs, where one of the region answers at the
+socket (it does not tell its keys: a changed key is not seen then), and with nothing where none
+does: everything is new.
 
 Exit codes:
   0  nothing to do
@@ -164,6 +189,9 @@ Examples:
     /// Say what an intent would change, in words, and whether a proof refuses it
     #[command(after_help = PLAN_HELP)]
     Plan(Plan),
+    /// Say why somebody can reach something or not: who agreed, and router by router
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(Explain),
     /// Check a certificate against an intent, offline
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
@@ -211,6 +239,17 @@ pub(crate) struct Socket {
     /// The network's control socket, instead of `$WEALD_SOCKET` or the default
     #[arg(long = "socket", global = true, value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
+}
+
+/// What runs, and where it answers.
+#[derive(Debug, Args)]
+pub(crate) struct Running {
+    /// Collect the forwarding tables from running routers
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// A control socket to collect them at, several for several routers
+    #[arg(long = "socket", value_name = "PATH", requires = "live")]
+    pub(crate) sockets: Vec<PathBuf>,
 }
 
 impl FromArgMatches for Ask {
@@ -406,17 +445,19 @@ pub(crate) struct Sweep {
 
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
-    /// The folder of the intent
-    #[arg(value_name = "DIR")]
-    pub(crate) folder: PathBuf,
+    /// The folder of the intent [default: the promises of what runs]
+    #[arg(value_name = "DIR", required_unless_present = "live")]
+    pub(crate) folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) running: Running,
     /// The day communities must not have expired on [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) date: Option<Date>,
     /// The plan that is to ship: refused where the intent compiles to another
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "folder")]
     pub(crate) plan: Option<PathBuf>,
     /// Write a signed certificate of the result
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires_all = ["key", "folder"])]
     pub(crate) certificate: Option<PathBuf>,
     /// The key to sign with, as `weald key` made it
     #[arg(long, value_name = "FILE", requires = "certificate")]
@@ -432,8 +473,24 @@ pub(crate) struct Plan {
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
     /// What to compare with: a plan's file, or the folder of an intent
-    #[arg(long, value_name = "OLD")]
+    #[arg(long, value_name = "OLD", conflicts_with = "path")]
     pub(crate) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// The day communities must not have expired on [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The folder of the intent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) probe: Probe,
+    #[command(flatten)]
+    pub(crate) running: Running,
     /// The day communities must not have expired on [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) date: Option<Date>,
@@ -536,14 +593,12 @@ mod tests {
 
     #[test]
     fn the_socket_is_offered_where_one_is_used() {
-        const WITHOUT: [&str; 11] = [
+        const WITHOUT: [&str; 9] = [
             "check",
             "compile",
             "search",
             "sweep",
-            "prove",
             "rehearse",
-            "plan",
             "verify",
             "key",
             "schema",

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use intent::{Date, Intent, Lock, Problems, files};
+use intent::{Date, Intent, Lock, Problems, Sources, files};
 use model::plan::Plan;
 
 use crate::failure::Failure;
@@ -15,6 +15,8 @@ pub(crate) struct Loaded {
     pub(crate) intent: Intent,
     /// Warnings and notes.
     pub(crate) remarks: Problems,
+    /// Where the intent's things are written.
+    pub(crate) sources: Sources,
     /// What had been allotted; none where the folder had no lock yet.
     pub(crate) lock_before: Option<Lock>,
     /// What is allotted now.
@@ -54,8 +56,8 @@ pub(crate) fn load(folder: &Path, generation: u64, as_of: Option<Date>) -> Resul
     lock.check(&lock_name, &intent).map_err(refuse)?;
     let plan = plan::compile(&intent, &mut lock, generation, as_of)
         .map_err(|problems| refuse(Problems(problems)))?;
-    let remarks = checked.problems;
-    Ok(Loaded { intent, remarks, lock_before, lock, plan, took: start.elapsed() })
+    let (remarks, sources) = (checked.problems, checked.sources);
+    Ok(Loaded { intent, remarks, sources, lock_before, lock, plan, took: start.elapsed() })
 }
 
 impl Loaded {

@@ -4,7 +4,8 @@
 //! - [`arguments`] is what can be typed; [`commands`] has a module for each command that works on
 //!   a folder;
 //! - [`load`] reads a folder and compiles it, [`proving`] gets the forwarding tables of a plan and
-//!   proves over them, [`certified`] is what a certificate says of a folder;
+//!   proves over them, [`collected`] gets both from what runs, [`chain`] says why a packet may pass or
+//!   not, [`certified`] is what a certificate says of a folder;
 //! - [`network`] wraps the twin: names, faults, probes, and who is reached;
 //! - [`answers`] turns questions into data and text; [`control`] carries both over a Unix socket
 //!   to the process that runs the network;
@@ -18,6 +19,8 @@
 mod answers;
 mod arguments;
 mod certified;
+mod chain;
+mod collected;
 mod commands;
 mod control;
 mod daemon;

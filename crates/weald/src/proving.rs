@@ -9,6 +9,8 @@ use model::tables::RouterTables;
 use proof::certificate::{CapacityFigures, IsolationFigures, Judgement, SurvivalFigures, Verdicts};
 use proof::{Capacity, Excess, Gone, Isolation, Repairs, Survival};
 
+use crate::collected;
+
 /// Where the tables come from, as certificates say it. Tables that come from elsewhere are not the
 /// same octet for octet: whoever changes this makes older certificates verifiable by older versions
 /// alone, and has to change the words.
@@ -18,6 +20,8 @@ pub(crate) const SOURCE: &str = "worked out from the configurations of all route
 #[derive(Debug)]
 pub(crate) struct Proved {
     pub(crate) tables: Vec<RouterTables>,
+    /// Where these come from, as certificates say it.
+    pub(crate) source: &'static str,
     pub(crate) isolation: Isolation,
     pub(crate) survival: Survival,
     pub(crate) repairs: Repairs,
@@ -45,6 +49,11 @@ pub(crate) fn prove(plan: &Plan) -> Proved {
     prove_over(plan, tables, times)
 }
 
+/// Proves over tables that were collected from running routers.
+pub(crate) fn prove_collected(plan: &Plan, tables: Vec<RouterTables>) -> Proved {
+    Proved { source: collected::SOURCE, ..prove_over(plan, tables, Vec::new()) }
+}
+
 /// Proves over these tables.
 pub(crate) fn prove_over(
     plan: &Plan,
@@ -55,7 +64,7 @@ pub(crate) fn prove_over(
     let survival = timed(&mut times, "survival", || proof::survival(plan));
     let repairs = timed(&mut times, "repairs", || proof::repairs(plan, &tables));
     let capacity = timed(&mut times, "capacity", || proof::capacity(plan));
-    Proved { tables, isolation, survival, repairs, capacity, times }
+    Proved { tables, source: SOURCE, isolation, survival, repairs, capacity, times }
 }
 
 impl Proved {

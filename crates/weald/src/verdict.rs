@@ -160,6 +160,7 @@ pub(crate) fn value(plan: &Plan, proved: &Proved) -> Value {
     let times = proved.times.iter().map(|(what, ms)| (format!("{what}_ms"), json!(ms)));
     json!({
         "good": proved.is_good(),
+        "tables": proved.source,
         "times": Value::Object(times.collect()),
         "isolation": isolation_value(&proved.isolation),
         "survival": {

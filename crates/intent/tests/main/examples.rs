@@ -86,6 +86,34 @@ fn expired_community_is_noted_and_no_error() {
 }
 
 #[test]
+fn the_line_of_everything_with_a_name_is_known() {
+    use intent::Source;
+    let files = example("two-pops");
+    let sources = intent::check(&files, None).sources;
+    let (community, name) = ("shared-records".to_owned(), |name: &str| name.to_owned());
+    let member = || Source::Member { community: community.clone(), member: name("practices") };
+    let organisation = name("Brighton Hospitals");
+    let consent = Source::Consent { community: community.clone(), organisation };
+    for (source, file, words) in [
+        (Source::Site(name("G1")), &files.sites, "G1,"),
+        (Source::VirtualNetwork(name("practices")), &files.services, "name = \"practices\""),
+        (Source::Application(name("records")), &files.services, "name = \"records\""),
+        (Source::Community(community.clone()), &files.services, "name = \"shared-records\""),
+        (member(), &files.services, "members = [\"practices\"]"),
+        (consent, &files.services, "\"Brighton Hospitals\" = "),
+        (Source::Expiry(community.clone()), &files.services, "expires = "),
+    ] {
+        let line = sources.line(&source).unwrap();
+        assert_eq!(line.file, file.name);
+        let number = usize::try_from(line.number).unwrap();
+        let text = file.text.lines().nth(number - 1).unwrap();
+        assert!(text.starts_with(words), "{line}: {text}");
+        assert_eq!(line.to_string(), format!("{}:{number}", file.name));
+    }
+    assert_eq!(sources.line(&Source::Site(name("nobody"))), None);
+}
+
+#[test]
 fn names_are_resolved_to_routers_kinds_and_sites() {
     let small = load("two-pops");
     assert_eq!(small.links[0].ends, ["brighton-1", "lewes-1"]);

@@ -4,22 +4,29 @@ use core::net::IpAddr;
 
 use base::{LabelSpace, Prefix};
 use model::config::RouterConfig;
+use model::plan::Plan;
 use model::tables::RouterTables;
 use model::view::{HopView, LabelView, RouterView, VrfRouteView};
 
 use router::Router;
+use serde_json::Value;
 
+use crate::collected;
 use crate::control::request::{Routes, Show};
 use crate::control::response::Answer;
 use crate::failure::Failure;
 use crate::network::Event;
 use crate::network::names::unknown;
-use crate::screen::{Align, Table, moment, number};
+use crate::screen::{Align, Table, count, moment, number};
 
 /// Whoever has routers to look into: a whole network, or one router alone.
 pub(crate) trait Inspect {
     /// The name of the router that is meant.
     fn find<'a>(&'a self, name: &str) -> Result<&'a str, Failure>;
+    /// The names of all routers.
+    fn names(&self) -> Vec<&str>;
+    /// The plan, where it is known.
+    fn plan(&self) -> Option<&Plan>;
     /// A router's configuration.
     fn config(&self, router: &str) -> Option<&RouterConfig>;
     /// A router; none where it does not run.
@@ -38,10 +45,19 @@ pub(crate) fn answer(network: &impl Inspect, show: &Show) -> Result<Answer, Fail
             let view = running(network, &named.router)?.view();
             Ok(Answer::new(&view, neighbours(&view)))
         }
-        Show::Tables(named) => {
-            let tables = running(network, &named.router)?.forwarding_tables();
-            Ok(Answer::new(&tables, in_numbers(&tables)))
-        }
+        Show::Tables(asked) => match &asked.router {
+            Some(name) => {
+                let tables = running(network, name)?.forwarding_tables();
+                Ok(Answer::new(&tables, in_numbers(&tables)))
+            }
+            None => {
+                let names = network.names();
+                let running = names.into_iter().filter_map(|name| network.router(name));
+                let all: Vec<RouterTables> = running.map(Router::forwarding_tables).collect();
+                Ok(Answer::new(&all, all_in_numbers(all.len())))
+            }
+        },
+        Show::Plan => Ok(plan(network.plan())),
         Show::Events(asked) => events(network, asked.router.as_deref()),
     }
 }
@@ -103,6 +119,30 @@ fn in_numbers(tables: &RouterTables) -> String {
         table.row([name.to_owned(), number(entries as u64)]);
     }
     format!("{}hint: `--json` prints them\n", table.text())
+}
+
+/// How many routers have told their tables.
+pub(crate) fn all_in_numbers(routers: usize) -> String {
+    let routers = count(routers, "router", "routers");
+    format!("the forwarding tables of {routers}\nhint: `--json` prints them\n")
+}
+
+/// The plan, without its keys; a router alone does not know it.
+pub(crate) fn plan(plan: Option<&Plan>) -> Answer {
+    let Some(plan) = plan else {
+        let text = "a router knows nothing of the plan but its own configuration\n";
+        return Answer::new(&Value::Null, text).judged(false);
+    };
+    let mut bare = plan.clone();
+    collected::remove_keys(&mut bare);
+    let text = format!(
+        "{}, plan {}: {} and {}\nhint: `--json` prints it, without its keys\n",
+        plan.region,
+        plan.generation,
+        count(plan.routers.len(), "router", "routers"),
+        count(plan.links.len(), "link", "links")
+    );
+    Answer::new(&bare, text)
 }
 
 fn routes(network: &impl Inspect, asked: &Routes) -> Result<Answer, Failure> {

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Compile, json: bool) -> Result<Outcome, Failure> {
 
 /// Numbers a plan after the one that it takes the place of: a router refuses an older one, and
 /// needs no new one where nothing changed.
-pub(super) fn number_after(plan: &mut Plan, old: &Plan, difference: &Difference) {
+pub(crate) fn number_after(plan: &mut Plan, old: &Plan, difference: &Difference) {
     let step = u64::from(!difference.is_empty());
     plan.generation = old.generation.saturating_add(step);
     for router in &mut plan.routers {

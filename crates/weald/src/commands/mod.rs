@@ -1,7 +1,8 @@
 //! The commands, one module for each that works on a folder.
 
 mod check;
-mod compile;
+pub(crate) mod compile;
+mod explain;
 mod key;
 mod lab;
 mod plan;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Search(arguments) => search::run(&arguments, json),
         Command::Sweep(arguments) => sweep::run(&arguments, json),
         Command::Prove(arguments) => prove::run(&arguments, json),
+        Command::Explain(arguments) => explain::run(&arguments, json),
         Command::Plan(arguments) => plan::run(&arguments, json),
         Command::Verify(arguments) => verify::run(&arguments, json),
         Command::Key { file } => key::run(&file, json),

@@ -1,7 +1,7 @@
 //! `weald plan`: what an intent would change, in words, and whether a proof refuses it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use intent::Date;
 use model::plan::Plan;
@@ -9,7 +9,9 @@ use plan::words::{self, Changes, RouterChange, Step};
 use serde_json::{Value, json};
 
 use crate::arguments;
+use crate::collected;
 use crate::commands::compile::{FIRST_GENERATION, existing_plan, number_after};
+use crate::control::socket;
 use crate::day;
 use crate::failure::{Failure, Outcome};
 use crate::load::{Loaded, load};
@@ -28,7 +30,18 @@ pub(crate) fn run(arguments: &arguments::Plan, json: bool) -> Result<Outcome, Fa
     let as_of = arguments.date.or_else(day::today);
     let mut loaded = load(&arguments.folder, FIRST_GENERATION, as_of)?;
     loaded.tell_remarks();
-    let old = previous(arguments.from.as_deref(), as_of)?;
+    let (old, is_running) = match &arguments.from {
+        Some(path) => (Some(previous(path, as_of)?), false),
+        None => {
+            let running = running(arguments.socket.path.clone(), &loaded.plan.region)?;
+            let is_running = running.is_some();
+            (running, is_running)
+        }
+    };
+    if is_running {
+        // What runs does not tell its keys, and a plan without them says so.
+        collected::remove_keys(&mut loaded.plan);
+    }
     if let Some(old) = &old {
         if old.region != loaded.plan.region {
             let (old, new) = (&old.region, &loaded.plan.region);
@@ -41,7 +54,7 @@ pub(crate) fn run(arguments: &arguments::Plan, json: bool) -> Result<Outcome, Fa
     let changes = words::changes(old.as_ref(), &loaded.plan);
     let proved = proving::prove(&loaded.plan);
     let outcome = outcome(proved.is_good(), changes.is_empty() && loaded.allotted().is_empty());
-    let told = Told { old: old.as_ref(), loaded: &loaded, changes: &changes, outcome };
+    let told = Told { old: old.as_ref(), is_running, loaded: &loaded, changes: &changes, outcome };
     let verdict = verdict::text(&loaded.plan, &proved);
     let mut data = told.value();
     if let Some(map) = data.as_object_mut() {
@@ -60,16 +73,37 @@ const fn outcome(holds: bool, is_nothing: bool) -> Outcome {
     }
 }
 
-/// The plan that there is: the one that was named, else none. The one place for other sources of it.
-fn previous(from: Option<&Path>, as_of: Option<Date>) -> Result<Option<Plan>, Failure> {
-    let Some(path) = from else { return Ok(None) };
+/// The plan of the network that runs, without its keys: of the one at the socket that was named,
+/// which then has to answer, else of the one at the default place, where there is one of this region.
+fn running(socket: Option<PathBuf>, region: &str) -> Result<Option<Plan>, Failure> {
+    let is_named = socket::is_chosen(socket.as_ref());
+    if !is_named && !socket::any_runs() {
+        return Ok(None);
+    }
+    let why_not = match collected::plan(socket) {
+        Ok(Some(plan)) if is_named || plan.region == region => return Ok(Some(plan)),
+        Ok(Some(plan)) => format!("it is region {}", plan.region),
+        Ok(None) if is_named => {
+            return Err(Failure::input("a router knows nothing of the plan but its own part")
+                .hint("name the plan in force with --from"));
+        }
+        Ok(None) => "it is one router".to_owned(),
+        Err(failure) if is_named => return Err(failure),
+        Err(failure) => failure.message,
+    };
+    output::note(&format!("what runs is not compared with: {why_not}"));
+    Ok(None)
+}
+
+/// The plan that was named.
+fn previous(path: &Path, as_of: Option<Date>) -> Result<Plan, Failure> {
     if !path.is_dir() {
         let plan = existing_plan(path)?;
         is_whole(&plan).map_err(|what| {
             Failure::input(format!("`{}` is no plan as it was written: {what}", path.display()))
                 .hint("it was edited by hand: compile it anew")
         })?;
-        return Ok(Some(plan));
+        return Ok(plan);
     }
     let loaded = load(path, FIRST_GENERATION, as_of)?;
     if loaded.lock_changed() {
@@ -79,7 +113,7 @@ fn previous(from: Option<&Path>, as_of: Option<Date>) -> Result<Option<Plan>, Fa
             count(loaded.allotted().len(), "number", "numbers")
         ));
     }
-    Ok(Some(loaded.plan))
+    Ok(loaded.plan)
 }
 
 /// Whether the parts of a plan belong together.
@@ -119,6 +153,8 @@ fn is_whole(plan: &Plan) -> Result<(), String> {
 #[derive(Debug)]
 struct Told<'a> {
     old: Option<&'a Plan>,
+    /// Whether that is the plan of a network that runs.
+    is_running: bool,
     loaded: &'a Loaded,
     changes: &'a Changes,
     outcome: Outcome,
@@ -181,12 +217,17 @@ impl Told<'_> {
     }
 
     fn text(&self, verdict: &str) -> String {
-        let Self { old, loaded, changes, outcome } = self;
+        let Self { old, is_running, loaded, changes, outcome } = self;
+        let with = if *is_running { ", compared with what runs" } else { "" };
         let (region, generation) = (&loaded.plan.region, loaded.plan.generation);
         let mut text = match old {
             None => format!("{region}: plan {generation}, compared with nothing\n"),
-            Some(old) if old.generation == generation => format!("{region}: plan {generation}\n"),
-            Some(old) => format!("{region}: plan {} becomes {generation}\n", old.generation),
+            Some(old) if old.generation == generation => {
+                format!("{region}: plan {generation}{with}\n")
+            }
+            Some(old) => {
+                format!("{region}: plan {} becomes {generation}{with}\n", old.generation)
+            }
         };
         if !changes.is_empty() {
             let rights: Vec<String> =
@@ -264,6 +305,11 @@ impl Told<'_> {
         json!({
             "region": self.loaded.plan.region,
             "result": self.word(),
+            "compared_with": match self.old {
+                None => "nothing",
+                Some(_) if self.is_running => "running",
+                Some(_) => "named",
+            },
             "old_generation": self.old.map(|old| old.generation),
             "generation": self.loaded.plan.generation,
             "rights": changes.rights.iter().map(right).collect::<Vec<_>>(),

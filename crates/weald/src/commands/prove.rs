@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::arguments::Prove;
 use crate::certified::{self, Folder};
+use crate::collected::Running;
 use crate::commands::compile::{FIRST_GENERATION, existing_plan, write_whole};
 use crate::commands::key;
 use crate::day;
@@ -28,30 +29,56 @@ const MODE: u32 = 0o644;
 
 pub(crate) fn run(arguments: &Prove, json: bool) -> Result<Outcome, Failure> {
     let as_of = arguments.date.or_else(day::today);
+    let running = || Running::ask(&arguments.running.sockets);
+    let Some(folder) = arguments.folder.as_deref() else { return alone(running()?, json) };
     let signing = arguments.certificate.as_deref().zip(arguments.key.as_deref());
-    let signing = signing.map(|(path, key)| Signing::new(arguments, path, key)).transpose()?;
+    let signing =
+        signing.map(|(path, key)| Signing::new(arguments, folder, (path, key))).transpose()?;
+    let running = if arguments.running.live { Some(running()?) } else { None };
     let shipping = match arguments.plan.as_deref() {
         Some(path) => Some((path, existing_plan(path)?)),
         None => None,
     };
     let generation = shipping.as_ref().map_or(FIRST_GENERATION, |(_, plan)| plan.generation);
-    let loaded = load(&arguments.folder, generation, as_of)?;
+    let mut loaded = load(folder, generation, as_of)?;
     if let Some((path, plan)) = &shipping {
         certified::is_compiled(path, plan, &loaded.plan)?;
     }
     if let Some(signing) = &signing {
-        certified::lock_is_complete(&arguments.folder, &loaded)?;
-        signing.still_the_same(&arguments.folder)?;
+        certified::lock_is_complete(folder, &loaded)?;
+        signing.still_the_same(folder)?;
     }
-    let routers = count(loaded.plan.routers.len(), "router", "routers");
-    output::note(&format!("{}: the tables of {routers} are worked out", loaded.plan.region));
-    let proved = proving::prove(&loaded.plan);
+    let proved = match running {
+        Some(running) => {
+            running.take_promises(&mut loaded.plan, shipping.is_some())?;
+            Running::tell(&running.tables, &loaded.plan);
+            proving::prove_collected(&loaded.plan, running.tables)
+        }
+        None => {
+            let routers = count(loaded.plan.routers.len(), "router", "routers");
+            output::note(&format!(
+                "{}: the tables of {routers} are worked out",
+                loaded.plan.region
+            ));
+            proving::prove(&loaded.plan)
+        }
+    };
     let written = signing.map(|signing| signing.write(&loaded.plan, &proved, as_of)).transpose()?;
     let mut data = verdict::value(&loaded.plan, &proved);
     if let (Some(map), Some(written)) = (data.as_object_mut(), written) {
         map.insert("certificate".to_owned(), json!(written));
     }
     output::either(json, &data, &wrapped(&verdict::text(&loaded.plan, &proved)));
+    Ok(Outcome::from(proved.is_good()))
+}
+
+/// Proves what runs over its own promises.
+fn alone(running: Running, json: bool) -> Result<Outcome, Failure> {
+    let (plan, tables) = running.alone()?;
+    Running::tell(&tables, &plan);
+    let proved = proving::prove_collected(&plan, tables);
+    let text = wrapped(&verdict::text(&plan, &proved));
+    output::either(json, &verdict::value(&plan, &proved), &text);
     Ok(Outcome::from(proved.is_good()))
 }
 
@@ -75,7 +102,11 @@ impl core::fmt::Debug for Seed {
 
 impl<'a> Signing<'a> {
     /// Everything that can be refused before the work begins.
-    fn new(arguments: &Prove, path: &'a Path, key: &Path) -> Result<Self, Failure> {
+    fn new(
+        arguments: &Prove,
+        folder: &Path,
+        (path, key): (&'a Path, &Path),
+    ) -> Result<Self, Failure> {
         let seed = Seed(key::read(key)?);
         let in_the_way = std::fs::read_to_string(path)
             .is_ok_and(|text| !text.is_empty() && Certificate::parse(&text).is_err());
@@ -83,7 +114,7 @@ impl<'a> Signing<'a> {
             let message = format!("`{}` is no certificate, and is kept", path.display());
             return Err(Failure::input(message).hint("write to another file, or remove this one"));
         }
-        let folder = Folder::read(&arguments.folder);
+        let folder = Folder::read(folder);
         Ok(Self { path, seed, report_refused: arguments.report_refused, folder })
     }
 
@@ -114,7 +145,7 @@ impl<'a> Signing<'a> {
             files: self.folder.files,
             lock: self.folder.lock.ok_or_else(|| Failure::input("there is no lock"))?,
             tables: &proved.tables,
-            source: proving::SOURCE,
+            source: proved.source,
             isolation: &proved.isolation,
             survival: Some(proving::survival_figures(&proved.survival)),
             capacity: Some(proving::capacity_figures(&proved.capacity)),

@@ -9,13 +9,14 @@ use std::path::Path;
 use intent::Date;
 use model::plan::Plan;
 use proof::certificate::{
-    CHECKER_VERSION, Certificate, CertificateError, DOCUMENT_MAX, Digest, Judgement, Parts,
+    CHECKER_VERSION, Certificate, CertificateError, Counts, DOCUMENT_MAX, Digest, Judgement, Parts,
     Statement,
 };
 use serde_json::json;
 
 use crate::arguments::Verify;
 use crate::certified::{self, Folder};
+use crate::collected;
 use crate::commands::compile::existing_plan;
 use crate::day;
 use crate::failure::{Failure, Outcome};
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: &Verify, json: bool) -> Result<Outcome, Failure> {
         "compiled_for": statement.compiled_for,
         "signer": signer,
         "signer_is_vouched_for": arguments.signer.is_some(),
+        "tables_proved_anew": statement.tables.source != collected::SOURCE,
         "differences": findings.differences,
         "warnings": findings.warnings,
     });
@@ -176,8 +178,38 @@ impl Findings {
             survival: Some(proving::survival_figures(&proved.survival)),
             capacity: Some(proving::capacity_figures(&proved.capacity)),
         });
-        self.results(certified, &anew);
+        if certified.tables.source == collected::SOURCE {
+            self.collected(certified, &anew);
+        } else {
+            self.results(certified, &anew);
+        }
+        self.checker(certified, &anew);
         Ok(())
+    }
+
+    /// What can be compared where the tables were those of running routers on the day: everything
+    /// but them and what was found in them.
+    fn collected(&mut self, certified: &Statement, anew: &Statement) {
+        let of_plan = |counts: &Counts| {
+            (counts.sites, counts.virtual_networks, counts.applications, counts.communities)
+        };
+        if of_plan(&certified.counts) != of_plan(&anew.counts) {
+            self.differs("other numbers of things were looked at than certified");
+        }
+        let (old, new) = (&certified.verdicts, &anew.verdicts);
+        if (old.survival, old.capacity) != (new.survival, new.capacity) {
+            self.differs("the proofs of survival and capacity come out otherwise");
+        }
+        if old.isolation.violations == 0 && new.isolation.violations > 0 {
+            let found = count(new.isolation.violations, "violation", "violations");
+            self.differs(format!("the plan itself has {found} of isolation, and 0 are certified"));
+        }
+        self.warnings.push(format!(
+            "the forwarding tables were {} on {}, and cannot be had again: that {} were isolated              rests on the signature; what the plan makes is proved anew",
+            collected::SOURCE,
+            certified.issued,
+            count(certified.counts.entries, "entry", "entries"),
+        ));
     }
 
     /// What came of proving anew.
@@ -200,6 +232,10 @@ impl Findings {
                 number(certified.verdicts.isolation.violations as u64),
             ));
         }
+    }
+
+    /// Whether another version checked, or says otherwise what it takes for granted.
+    fn checker(&mut self, certified: &Statement, anew: &Statement) {
         if certified.checker != anew.checker {
             self.warnings.push(format!(
                 "checked by {} {}, and now by {} {}",
@@ -252,9 +288,14 @@ fn text(certified: &Statement, findings: &Findings) -> String {
     }
     let counts = &certified.counts;
     let many = |value: usize| number(value as u64);
+    let (same, how) = if certified.tables.source == collected::SOURCE {
+        ("files, lock, plan, survival and capacity", "in tables that cannot be had again")
+    } else {
+        ("files, lock, plan, forwarding tables, counts and verdicts", "proved anew")
+    };
     text.push_str(&format!(
-        "  files, lock, plan, forwarding tables, counts and verdicts are as certified\n  {} sites, \
-         {} routers, {} entries, {} labels, {} promises: proved anew\n",
+        "  {same} are as certified\n  {} sites, {} routers, {} entries, {} labels, {} promises: \
+         {how}\n",
         many(counts.sites),
         many(counts.routers),
         many(counts.entries),

@@ -147,9 +147,15 @@ Examples:
     /// What a router does with each label
     #[command(after_help = "Example:\n  weald show labels lewes-1")]
     Labels(Named),
-    /// A router's forwarding tables in full, as data
-    #[command(after_help = "Example:\n  weald show tables lewes-1 --json")]
-    Tables(Named),
+    /// Forwarding tables in full, as data: a router's, or those of all
+    #[command(after_help = "\
+Examples:
+  weald show tables lewes-1 --json
+  weald show tables --json")]
+    Tables(OneOrAll),
+    /// The plan that runs, as data, without the region's keys
+    #[command(after_help = "Example:\n  weald show plan --json")]
+    Plan,
     /// A router's adjacencies and sessions
     #[command(after_help = "Example:\n  weald show neighbours lewes-1")]
     Neighbours(Named),
@@ -158,7 +164,7 @@ Examples:
 Examples:
   weald show events
   weald show events lewes-1")]
-    Events(Events),
+    Events(OneOrAll),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
@@ -185,7 +191,7 @@ pub(crate) struct Named {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Events {
+pub(crate) struct OneOrAll {
     /// A router, or the code of a site for its router [default: all of them]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) router: Option<String>,
@@ -297,7 +303,7 @@ impl<'de> Deserialize<'de> for Service {
 
 #[cfg(test)]
 mod tests {
-    use super::{Events, Ping, Probe, Request, Service, Show, Status};
+    use super::{OneOrAll, Ping, Probe, Request, Service, Show, Status};
 
     #[test]
     fn requests_are_one_flat_object() {
@@ -305,7 +311,7 @@ mod tests {
         let text = serde_json::to_string(&status).unwrap();
         assert_eq!(text, r#"{"do":"status","name":"lewes-1"}"#);
         assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), status);
-        let events = Request::Show(Show::Events(Events { router: None }));
+        let events = Request::Show(Show::Events(OneOrAll { router: None }));
         let text = serde_json::to_string(&events).unwrap();
         assert_eq!(text, r#"{"do":"show","what":"events"}"#);
         assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), events);

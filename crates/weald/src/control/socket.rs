@@ -69,6 +69,16 @@ fn answers(path: &Path) -> bool {
     UnixStream::connect(path).is_ok()
 }
 
+/// Whether a socket was asked for, on the command line or by the environment.
+pub(crate) fn is_chosen(argument: Option<&PathBuf>) -> bool {
+    chosen(argument.cloned()).is_some()
+}
+
+/// Whether any network answers at a default path.
+pub(crate) fn any_runs() -> bool {
+    running().is_ok_and(|paths| !paths.is_empty())
+}
+
 /// Connects to the running network.
 pub(crate) fn connect(argument: Option<PathBuf>) -> Result<UnixStream, Failure> {
     const HINT: &str = "start one with `weald up DIR`, as `weald up examples/sussex`";

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use host::Driver;
 use host::device::Counters;
 use model::config::RouterConfig;
+use model::plan::Plan;
 use model::view::RouterView;
 use router::Router;
 use serde::Serialize;
@@ -26,6 +27,14 @@ struct Inspected<'a> {
 impl Inspect for Inspected<'_> {
     fn find<'a>(&'a self, name: &str) -> Result<&'a str, Failure> {
         own_name(self.driver.router().config(), name)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        vec![&self.driver.router().config().name]
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        None
     }
 
     fn config(&self, _: &str) -> Option<&RouterConfig> {

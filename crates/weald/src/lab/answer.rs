@@ -4,10 +4,12 @@ use core::net::IpAddr;
 
 use model::config::RouterConfig;
 use model::plan::Plan;
+use router::Router;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::control::request::{self, Cut, Mend, Request, Show, Status};
+use crate::answers::show::{self, Inspect as _};
+use crate::control::request::{self, Cut, Mend, OneOrAll, Request, Show, Status};
 use crate::control::response::Answer;
 use crate::daemon::probed::{Pinged, Traced, Way};
 use crate::failure::Failure;
@@ -157,12 +159,11 @@ fn ask_router(lab: &mut Lab, name: &str, request: &Request) -> Result<Answer, Fa
 /// A table of one router, by the name that it knows itself.
 fn passed_on(lab: &mut Lab, show: &Show) -> Result<Answer, Failure> {
     let asked = match show {
+        Show::Plan => return Ok(show::plan(Some(&lab.plan))),
+        Show::Tables(OneOrAll { router: None }) => return Ok(all_tables(lab)),
         Show::Routes(asked) => Some(&asked.router),
-        Show::Global(named)
-        | Show::Labels(named)
-        | Show::Tables(named)
-        | Show::Neighbours(named) => Some(&named.router),
-        Show::Events(asked) => asked.router.as_ref(),
+        Show::Global(named) | Show::Labels(named) | Show::Neighbours(named) => Some(&named.router),
+        Show::Events(asked) | Show::Tables(asked) => asked.router.as_ref(),
     };
     let Some(asked) = asked else {
         return Err(Failure::input("in a lab each router keeps its own events")
@@ -172,15 +173,28 @@ fn passed_on(lab: &mut Lab, show: &Show) -> Result<Answer, Failure> {
     let mut show = show.clone();
     match &mut show {
         Show::Routes(asked) => asked.router.clone_from(&name),
-        Show::Global(named)
-        | Show::Labels(named)
-        | Show::Tables(named)
-        | Show::Neighbours(named) => {
+        Show::Global(named) | Show::Labels(named) | Show::Neighbours(named) => {
             named.router.clone_from(&name);
         }
-        Show::Events(asked) => asked.router = Some(name.clone()),
+        Show::Events(asked) | Show::Tables(asked) => asked.router = Some(name.clone()),
+        Show::Plan => {}
     }
     ask_router(lab, &name, &Request::Show(show))
+}
+
+/// The tables of every router that gives them: of processes and of those that run in this one.
+fn all_tables(lab: &mut Lab) -> Answer {
+    let of_own = Request::Show(Show::Tables(OneOrAll { router: None }));
+    let processes = &lab.processes;
+    let mut all: Vec<Value> = lab.rest.meanwhile(|| {
+        let answers = processes.values().filter_map(|process| process.ask(&of_own).ok());
+        answers.flat_map(|answer| answer.data.as_array().cloned().unwrap_or_default()).collect()
+    });
+    let here = lab.plan.routers.iter().filter_map(|config| lab.rest.router(&config.name));
+    let value = |router: &Router| serde_json::to_value(router.forwarding_tables()).ok();
+    all.extend(here.filter_map(value));
+    let text = show::all_in_numbers(all.len());
+    Answer::new(&all, text)
 }
 
 /// A router that is to probe, and what was meant by it.

@@ -169,6 +169,14 @@ impl Inspect for Network {
         names::find_router(self.plan(), name)
     }
 
+    fn names(&self) -> Vec<&str> {
+        self.plan().routers.iter().map(|router| router.name.as_str()).collect()
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        Some(self.twin.plan())
+    }
+
     fn config(&self, router: &str) -> Option<&RouterConfig> {
         self.plan().routers.iter().find(|config| config.name == router)
     }

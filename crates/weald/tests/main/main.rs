@@ -6,7 +6,9 @@
 //! would do to traffic, [`certificate`] what was proved.
 
 mod certificate;
+mod explain;
 mod files;
+mod live;
 mod plan;
 mod rehearse;
 mod router;

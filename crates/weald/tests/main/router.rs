@@ -212,3 +212,24 @@ fn wire_behind_two_ports_is_found_with_its_line() {
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.err.starts_with(&format!("{ports}:3: {what}\n")), "{}", run.err);
 }
+
+#[test]
+fn a_router_alone_gives_its_own_tables_and_knows_no_promises() {
+    let router = Router::start("own-tables", &[]);
+    let socket = router.folder.socket();
+    let plan = router.ask(&["show", "plan"]);
+    assert_eq!(plan.code, 1, "{plan:?}");
+    assert!(plan.out.contains("nothing of the plan but its own configuration"), "{}", plan.out);
+    let alone = weald(&["prove", "--live", "--socket", &socket]);
+    assert_eq!(alone.code, 2, "{alone:?}");
+    assert!(alone.err.contains("hint: name the folder of the intent"), "{}", alone.err);
+    let folder = router.folder.name();
+    let words = ["prove", folder, "--date", "2026-06-01", "--live", "--json"];
+    let run = weald(&[&words[..], &["--socket", &socket, "--socket", &socket]].concat());
+    assert_eq!(run.code, 1, "{run:?}");
+    let told = run.json()["isolation"]["violations"].to_string();
+    assert!(told.contains("tables say two things of it"), "{told}");
+    assert!(told.contains("its tables are missing"), "{told}");
+    assert!(!told.contains("its tables are of plan"), "{told}");
+    router.stop();
+}
