@@ -238,6 +238,10 @@ pub struct Site {
     pub router_of: Option<String>,
     /// Names of the PoPs that its uplinks go to, as far as its row says: none, one or two.
     pub pops: Vec<String>,
+    /// What its first uplink can fail with: a duct, a pole.
+    pub shared_risks: Vec<String>,
+    /// What its second uplink can fail with; none where it has no second uplink.
+    pub backup_shared_risks: Vec<String>,
 }
 
 /// A virtual network.

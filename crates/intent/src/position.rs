@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use model::plan;
 use serde::Serialize;
 
 /// A point on the globe (WGS 84), in millionths of a degree.
@@ -15,6 +16,13 @@ pub struct Position {
     pub latitude_e6: i32,
     /// Millionths of a degree east of Greenwich.
     pub longitude_e6: i32,
+}
+
+impl From<Position> for plan::Position {
+    fn from(position: Position) -> Self {
+        let Position { latitude_e6, longitude_e6 } = position;
+        Self { latitude_e6, longitude_e6 }
+    }
 }
 
 /// Why a text is not a coordinate.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::intent::router_name;
-use crate::names::{Named, check_code, is_invisible, shown};
+use crate::names::{Named, check_code, check_slug, is_invisible, shown};
 use crate::network::Network;
 use crate::problem::{Place, Report, list};
 use crate::{File, Position, Site};
@@ -17,7 +17,11 @@ use crate::{File, Position, Site};
 const REQUIRED: [&str; 7] = ["ods_code", "name", "kind", "organisation", "postcode", "lat", "lon"];
 
 /// Columns that may be there.
-const OPTIONAL: [&str; 4] = ["access", "backup", "router", "pops"];
+const OPTIONAL: [&str; 6] =
+    ["access", "backup", "router", "pops", "shared_risks", "backup_shared_risks"];
+
+/// Columns of uplinks: empty at a site that shares another site's router.
+const OF_UPLINKS: [&str; 5] = ["access", "backup", "pops", "shared_risks", "backup_shared_risks"];
 
 /// Sites of one region: an order of magnitude above the largest known health network.
 const SITES_MAX: usize = 200_000;
@@ -160,6 +164,8 @@ impl Sites {
             site.access.clone_from(&host.access);
             site.backup.clone_from(&host.backup);
             site.pops.clone_from(&host.pops);
+            site.shared_risks.clone_from(&host.shared_risks);
+            site.backup_shared_risks.clone_from(&host.backup_shared_risks);
         }
     }
 
@@ -265,15 +271,32 @@ fn site(report: &mut Report<'_>, network: &Network, row: &Row<'_>) -> Site {
         access: access.or(kind.map(|kind| kind.access.as_str())).unwrap_or_default().to_owned(),
         backup,
         router_of: Some(row.field("router").to_owned()).filter(|code| !code.is_empty()),
-        pops: pops(row),
+        pops: names(row, "pops"),
+        shared_risks: risks(report, row, "shared_risks"),
+        backup_shared_risks: risks(report, row, "backup_shared_risks"),
     };
     check_uplinks(report, network, row, &site);
     site
 }
 
-fn pops(row: &Row<'_>) -> Vec<String> {
-    let names = row.field("pops").split(';').map(str::trim);
+/// The names in a column.
+fn names(row: &Row<'_>, column: &str) -> Vec<String> {
+    let names = row.field(column).split(';').map(str::trim);
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The names of shared-risk groups in a column. A group is whatever names it, so that only how a
+/// name looks can be wrong.
+fn risks(report: &mut Report<'_>, row: &Row<'_>, column: &str) -> Vec<String> {
+    let risks = names(row, column);
+    for (at, risk) in risks.iter().enumerate() {
+        check_slug(report, row.place, "shared risk", risk);
+        if risks.iter().take(at).any(|before| before == risk) {
+            let message = format!("column `{column}` names `{}` twice", shown(risk));
+            report.error(row.place, message);
+        }
+    }
+    risks
 }
 
 fn position(report: &mut Report<'_>, row: &Row<'_>) -> Position {
@@ -296,7 +319,7 @@ fn position(report: &mut Report<'_>, row: &Row<'_>) -> Position {
 fn check_uplinks(report: &mut Report<'_>, network: &Network, row: &Row<'_>, site: &Site) {
     let place = row.place;
     if let Some(code) = &site.router_of {
-        let own = ["access", "backup", "pops"].into_iter().find(|name| !row.field(name).is_empty());
+        let own = OF_UPLINKS.into_iter().find(|name| !row.field(name).is_empty());
         if let Some(column) = own {
             let code = shown(code);
             let message = format!("column `{column}` of a site that shares the router of `{code}`");
@@ -311,6 +334,9 @@ fn check_uplinks(report: &mut Report<'_>, network: &Network, row: &Row<'_>, site
     }
     for name in &site.pops {
         network.pops.resolve(report, place, &shown(name));
+    }
+    if site.backup.is_none() && !site.backup_shared_risks.is_empty() {
+        report.error(place, "column `backup_shared_risks` of a site without a backup uplink");
     }
     let uplinks = 1 + usize::from(site.backup.is_some());
     if site.pops.len() > uplinks {

@@ -44,6 +44,16 @@ pub struct Plan {
     pub demands: Vec<Demand>,
 }
 
+/// A point on the globe (WGS 84), in millionths of a degree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Millionths of a degree north of the equator.
+    pub latitude_e6: i32,
+    /// Millionths of a degree east of Greenwich.
+    pub longitude_e6: i32,
+}
+
 /// A place with one or more core routers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +62,12 @@ pub struct Pop {
     pub name: String,
     /// Names of its routers.
     pub routers: Vec<String>,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// Shared-risk groups: what its routers fail with. Links may be in the same ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_risks: Vec<String>,
 }
 
 /// A link between two ports.
@@ -113,6 +129,9 @@ pub struct Site {
     pub router: String,
     /// Whether it has two uplinks to different PoPs.
     pub resilient: bool,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
 }
 
 /// A virtual network.

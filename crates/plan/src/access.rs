@@ -63,6 +63,7 @@ pub(crate) struct Uplink<'a> {
     /// 0 for the preferred one.
     rank: u8,
     access: &'a AccessType,
+    shared_risks: &'a [String],
     pub(crate) core: UplinkEnd,
     pub(crate) site: UplinkEnd,
 }
@@ -86,11 +87,15 @@ impl<'a> Access<'a> {
             let name = site.router_name();
             let number = numbers.site_router(&name);
             let cores = homes.get(&name).map_or(&[][..], Vec::as_slice);
-            let stated = [Some(&site.access), site.backup.as_ref()];
+            let stated = [
+                Some((&site.access, &site.shared_risks)),
+                site.backup.as_ref().map(|access| (access, &site.backup_shared_risks)),
+            ];
             let wanted = stated.into_iter().flatten().zip(cores).zip(0_u8..);
             let uplinks: Vec<_> = wanted
-                .filter_map(|((access, core), rank)| {
-                    allot_uplink(&name, core, types.get(access.as_str())?, rank, numbers)
+                .filter_map(|(((access, risks), core), rank)| {
+                    let line = Line { access: types.get(access.as_str())?, risks };
+                    allot_uplink(&name, core, line, rank, numbers)
                 })
                 .collect();
             let Some(number) = number else { continue };
@@ -127,10 +132,16 @@ impl<'a> Access<'a> {
     }
 }
 
+/// What an uplink runs over.
+struct Line<'a> {
+    access: &'a AccessType,
+    risks: &'a [String],
+}
+
 fn allot_uplink<'a>(
     router: &str,
     core: &str,
-    access: &'a AccessType,
+    line: Line<'a>,
     rank: u8,
     numbers: &mut Numbers<'_>,
 ) -> Option<Uplink<'a>> {
@@ -144,7 +155,8 @@ fn allot_uplink<'a>(
     Some(Uplink {
         key,
         rank,
-        access,
+        access: line.access,
+        shared_risks: line.risks,
         core: end(core, core_port?, core_address),
         site: end(router, site_port?, site_address),
     })
@@ -185,7 +197,7 @@ impl Uplink<'_> {
             delay_us: self.access.delay_ms.saturating_mul(1000),
             rate_kbps: self.access.down_mbps.saturating_mul(1000),
             rate_back_kbps: self.access.up_mbps.saturating_mul(1000),
-            shared_risks: Vec::new(),
+            shared_risks: self.shared_risks.to_vec(),
         }
     }
 

@@ -47,8 +47,12 @@ pub fn compile(
     let routers = cores.chain(sites).collect();
     let mut links: Vec<_> = core.plan_links().chain(access.plan_links()).collect();
     links.sort_by(|a, b| a.name.cmp(&b.name));
-    let pop =
-        |pop: &intent::Pop| Pop { name: pop.name.clone(), routers: pop.router_names().collect() };
+    let pop = |pop: &intent::Pop| Pop {
+        name: pop.name.clone(),
+        routers: pop.router_names().collect(),
+        position: Some(pop.position.into()),
+        shared_risks: pop.shared_risks.clone(),
+    };
     let mut pops: Vec<_> = intent.pops.iter().map(pop).collect();
     pops.sort_by(|a, b| a.name.cmp(&b.name));
     *lock = lock_after;

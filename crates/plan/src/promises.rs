@@ -55,6 +55,7 @@ fn promised_site(intent: &Intent, site: &Site) -> PromisedSite {
         organisation: site.organisation.clone(),
         router: host.router_name(),
         resilient: host.backup.is_some(),
+        position: Some(site.position.into()),
     }
 }
 

@@ -158,6 +158,8 @@ pub struct SurvivalFigures {
     pub cutting: usize,
     /// Sites promised as resilient that some single failure cuts off.
     pub not_resilient: usize,
+    /// Installed repairs that do not lead to where they should.
+    pub faulty_repairs: usize,
 }
 
 /// What came out of the survey of loads.
@@ -442,7 +444,7 @@ impl Verdicts {
     #[must_use]
     pub const fn judgement(&self) -> Judgement {
         let survives = match self.survival {
-            Some(figures) => figures.not_resilient == 0,
+            Some(figures) => figures.not_resilient == 0 && figures.faulty_repairs == 0,
             None => true,
         };
         let carries = match self.capacity {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::config::Role;
-use model::plan::{LinkKind, Plan};
+use model::plan::{LinkKind, Plan, Pop};
 
 /// What fails at once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +18,7 @@ pub enum Failure {
     Router(usize),
     /// All routers of the PoP at this place of [`Plan::pops`].
     Pop(usize),
-    /// All links of the shared-risk group of this name.
+    /// All links of the shared-risk group of this name, and all routers of its PoPs.
     SharedRisk(String),
 }
 
@@ -34,10 +34,12 @@ pub struct Gone {
 
 impl Failure {
     /// Every single failure: links, uplinks among them; routers, site routers among them; PoPs; and
-    /// the shared-risk groups that links name.
+    /// the shared-risk groups that links and PoPs name.
     #[must_use]
     pub fn all(plan: &Plan) -> Vec<Self> {
-        let risks: BTreeSet<&String> = plan.links.iter().flat_map(|l| &l.shared_risks).collect();
+        let of_pops = plan.pops.iter().flat_map(|pop| &pop.shared_risks);
+        let of_links = plan.links.iter().flat_map(|link| &link.shared_risks);
+        let risks: BTreeSet<&String> = of_links.chain(of_pops).collect();
         let links = (0..plan.links.len()).map(Self::Link);
         let routers = (0..plan.routers.len()).map(Self::Router);
         let pops = (0..plan.pops.len()).map(Self::Pop);
@@ -52,16 +54,15 @@ impl Failure {
             Self::Link(place) => Gone { links: BTreeSet::from([*place]), ..Gone::default() },
             Self::Router(place) => Gone { routers: BTreeSet::from([*place]), ..Gone::default() },
             Self::Pop(place) => {
-                let names = plan.pops.get(*place).map_or(&[][..], |pop| &pop.routers);
-                let names: BTreeSet<&String> = names.iter().collect();
-                let routers = plan.routers.iter().enumerate();
-                let routers = routers.filter(|(_, router)| names.contains(&router.name));
-                Gone { routers: routers.map(|(place, _)| place).collect(), ..Gone::default() }
+                let routers = routers_of(plan, plan.pops.get(*place).into_iter());
+                Gone { routers, ..Gone::default() }
             }
             Self::SharedRisk(name) => {
+                let pops = plan.pops.iter().filter(|pop| pop.shared_risks.contains(name));
                 let links = plan.links.iter().enumerate();
                 let links = links.filter(|(_, link)| link.shared_risks.contains(name));
-                Gone { links: links.map(|(place, _)| place).collect(), ..Gone::default() }
+                let links = links.map(|(place, _)| place).collect();
+                Gone { routers: routers_of(plan, pops), links }
             }
         }
     }
@@ -89,38 +90,51 @@ impl Failure {
     }
 }
 
+/// The places of all routers of some PoPs.
+fn routers_of<'a>(plan: &Plan, pops: impl Iterator<Item = &'a Pop>) -> BTreeSet<usize> {
+    let names: BTreeSet<&String> = pops.flat_map(|pop| &pop.routers).collect();
+    let routers = plan.routers.iter().enumerate();
+    let routers = routers.filter(|(_, router)| names.contains(&router.name));
+    routers.map(|(place, _)| place).collect()
+}
+
 /// What PoPs and shared-risk groups consist of, found once for all failures of a plan.
 #[derive(Debug)]
 pub(crate) struct Groups<'a> {
     pops: Vec<BTreeSet<usize>>,
-    risks: BTreeMap<&'a str, BTreeSet<usize>>,
+    risks: BTreeMap<&'a str, Gone>,
 }
 
 impl<'a> Groups<'a> {
     /// Takes the places of routers by name.
     pub(crate) fn new(plan: &'a Plan, routers: &BTreeMap<&str, usize>) -> Self {
         let place = |name: &String| routers.get(name.as_str()).copied();
-        let pops = plan.pops.iter().map(|pop| pop.routers.iter().filter_map(place).collect());
-        let mut risks: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+        let routers = |pop: &Pop| pop.routers.iter().filter_map(place).collect();
+        let pops: Vec<BTreeSet<usize>> = plan.pops.iter().map(routers).collect();
+        let mut risks: BTreeMap<&str, Gone> = BTreeMap::new();
         for (place, link) in plan.links.iter().enumerate() {
             for risk in &link.shared_risks {
-                risks.entry(risk).or_default().insert(place);
+                risks.entry(risk).or_default().links.insert(place);
             }
         }
-        Self { pops: pops.collect(), risks }
+        for (pop, routers) in plan.pops.iter().zip(&pops) {
+            for risk in &pop.shared_risks {
+                risks.entry(risk).or_default().routers.extend(routers);
+            }
+        }
+        Self { pops, risks }
     }
 
     /// The same as [`Failure::gone`], without looking through the plan.
     pub(crate) fn gone(&self, failure: &Failure) -> Gone {
-        let (mut routers, mut links) = (BTreeSet::new(), BTreeSet::new());
+        let nothing = Gone::default();
         match failure {
-            Failure::Link(place) => links = BTreeSet::from([*place]),
-            Failure::Router(place) => routers = BTreeSet::from([*place]),
-            Failure::Pop(place) => routers = self.pops.get(*place).cloned().unwrap_or_default(),
-            Failure::SharedRisk(name) => {
-                links = self.risks.get(name.as_str()).cloned().unwrap_or_default();
+            Failure::Link(place) => Gone { links: BTreeSet::from([*place]), ..nothing },
+            Failure::Router(place) => Gone { routers: BTreeSet::from([*place]), ..nothing },
+            Failure::Pop(place) => {
+                Gone { routers: self.pops.get(*place).cloned().unwrap_or_default(), ..nothing }
             }
+            Failure::SharedRisk(name) => self.risks.get(name.as_str()).cloned().unwrap_or_default(),
         }
-        Gone { routers, links }
     }
 }

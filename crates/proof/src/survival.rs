@@ -9,7 +9,7 @@
 //! repairs that are there beforehand. Uplinks and site routers, which are most of all failures,
 //! concern only their own sites; the core is searched only where its loss can split it.
 //!
-//! Left out: two failures at once, and what PoPs share with each other, which a plan does not name.
+//! Left out: two failures at once that share no risk.
 #![expect(
     clippy::indexing_slicing,
     reason = "site routers and links are places in the topology's vectors"

@@ -61,6 +61,7 @@ collected.
 Examples:
   weald prove examples/sussex
   weald prove DIR --json
+  weald prove examples/sussex --html sussex.html
   weald prove --live
   weald prove DIR --live --socket /run/weald/weald-sussex.sock
   weald prove examples/sussex --certificate sussex.cert.json --key officer.key
@@ -465,6 +466,12 @@ pub(crate) struct Prove {
     /// Where the proof is refused, write a signed report that says so
     #[arg(long, requires = "certificate")]
     pub(crate) report_refused: bool,
+    /// Write a page for people to read, print and file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Isolation and survival alone: no repairs, no loads
+    #[arg(long, conflicts_with_all = ["certificate", "html", "live"])]
+    pub(crate) quick: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@
 //!   to the process that runs the network;
 //! - [`daemon`] is one router as a process of its own, [`lab`] a whole plan of such processes,
 //!   [`lan`] a site's LAN for real programs;
-//! - [`report`] and [`screen`] are how results look, [`output`] is the only place that prints.
+//! - [`report`] and [`screen`] are how results look, [`html`] how a proof does on a page, [`output`] is the only place that prints.
 //!
 //! One thread drives the network. Others accept on the socket, hand requests over, and write a
 //! router's log.
@@ -26,6 +26,7 @@ mod control;
 mod daemon;
 mod day;
 mod failure;
+mod html;
 mod lab;
 mod lan;
 mod load;

@@ -238,7 +238,7 @@ impl Report {
 }
 
 /// The most memory that this process has had, where the system tells it.
-fn peak_memory_mib() -> Option<f64> {
+pub(crate) fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib: u32 = status
         .lines()

@@ -5,6 +5,7 @@ use proof::{Capacity, Isolation, Repairs, Survival, Violation};
 use serde_json::{Value, json};
 
 use crate::proving::{Proved, capacity_figures};
+use crate::report::peak_memory_mib;
 use crate::screen::{count, list, number};
 
 /// Lines of one part that fit on a screen.
@@ -27,6 +28,9 @@ pub(crate) fn text(plan: &Plan, proved: &Proved) -> String {
         ("repairs", repairs(plan, &proved.repairs)),
         ("capacity", capacity(plan, &proved.capacity)),
     ] {
+        if !proved.has(what) {
+            continue;
+        }
         let verdict = if is_good { "holds" } else { "REFUSED" };
         text.push_str(&format!("{what} {verdict}{}\n", time(what)));
         for line in lines.iter().take(SHOWN) {
@@ -142,7 +146,8 @@ fn capacity(plan: &Plan, proved: &Capacity) -> (bool, Vec<String>) {
 
 /// For programs.
 pub(crate) fn value(plan: &Plan, proved: &Proved) -> Value {
-    let (survival, repairs, capacity) = (&proved.survival, &proved.repairs, &proved.capacity);
+    let peak_memory_mib = peak_memory_mib();
+    let survival = &proved.survival;
     let name = |site: usize| plan.sites.get(site).map_or("", |site| site.code.as_str());
     let cuts = survival.cuts.iter().map(|cut| {
         json!({
@@ -156,36 +161,42 @@ pub(crate) fn value(plan: &Plan, proved: &Proved) -> Value {
         let failures: Vec<_> = one.failures.iter().map(|failure| failure.name(plan)).collect();
         json!({ "site": name(one.site), "failures": failures })
     });
-    let figures = capacity_figures(capacity);
     let times = proved.times.iter().map(|(what, ms)| (format!("{what}_ms"), json!(ms)));
     json!({
         "good": proved.is_good(),
         "tables": proved.source,
         "times": Value::Object(times.collect()),
+        "peak_memory_mib": peak_memory_mib,
         "isolation": isolation_value(&proved.isolation),
         "survival": {
             "failures": survival.examined.total(),
             "cuts": cuts.collect::<Vec<_>>(),
             "not_resilient": not_resilient.collect::<Vec<_>>(),
         },
-        "repairs": {
-            "repairable": repairs.repairable(),
-            "protected": repairs.protected,
-            "no_alternative": repairs.no_alternative,
-            "faulty": repairs.faulty,
-            "faults": repairs.faults.iter().map(|one| one.in_words(plan)).collect::<Vec<_>>(),
-        },
-        "capacity": {
-            "failures": capacity.examined,
-            "assumed": capacity.assumed,
-            "above_75": figures.above_75,
-            "above_100": figures.above_100,
-            "overloads": capacity
-                .overloads
-                .iter()
-                .map(|one| one.in_words(plan, capacity))
-                .collect::<Vec<_>>(),
-        },
+        "repairs": proved.has("repairs").then(|| repairs_value(plan, &proved.repairs)),
+        "capacity": proved.has("capacity").then(|| capacity_value(plan, &proved.capacity)),
+    })
+}
+
+fn repairs_value(plan: &Plan, repairs: &Repairs) -> Value {
+    json!({
+        "repairable": repairs.repairable(),
+        "protected": repairs.protected,
+        "no_alternative": repairs.no_alternative,
+        "faulty": repairs.faulty,
+        "faults": repairs.faults.iter().map(|one| one.in_words(plan)).collect::<Vec<_>>(),
+    })
+}
+
+fn capacity_value(plan: &Plan, capacity: &Capacity) -> Value {
+    let figures = capacity_figures(capacity);
+    let overloads = capacity.overloads.iter().map(|one| one.in_words(plan, capacity));
+    json!({
+        "failures": capacity.examined,
+        "assumed": capacity.assumed,
+        "above_75": figures.above_75,
+        "above_100": figures.above_100,
+        "overloads": overloads.collect::<Vec<_>>(),
     })
 }
 

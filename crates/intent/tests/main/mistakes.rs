@@ -330,6 +330,12 @@ const IN_ROWS_OF_SITES: &[Mistake] = &[
     (In::Sites, "Seaside Surgery", "", &["sites.csv:6: column `name` is empty"]),
     (
         In::Sites,
+        "lat,lon\n",
+        "lat,lon,shared_risk\n",
+        &["sites.csv:2: unknown column `shared_risk`", "hint: did you mean `shared_risks`?"],
+    ),
+    (
+        In::Sites,
         "organisation,postcode",
         "organization,postcode",
         &[
@@ -757,4 +763,45 @@ fn spreadsheet_marks_blank_rows_and_line_ends_do_no_harm() {
     let mut files = example("two-pops");
     files.sites.text = format!("\u{feff}{}\n,,,,,,\n\n", files.sites.text).replace('\n', "\r\n");
     assert_eq!(intent::parse(&files), intent::parse(&example("two-pops")));
+}
+
+/// What is said of a second surgery whose row ends with this, in columns for shared risks.
+fn problems_of_risks(ends: &str) -> String {
+    let mut files = example("two-pops");
+    let mut rows = String::new();
+    for line in files.sites.text.lines() {
+        let more = match line {
+            header if header.starts_with("ods_code") => {
+                ",backup,router,shared_risks,backup_shared_risks"
+            }
+            row if row.starts_with("G2,") => ends,
+            row if row.starts_with('#') => "",
+            _ => ",,,,",
+        };
+        rows += &format!("{line}{more}\n");
+    }
+    files.sites.text = rows;
+    intent::parse(&files).map_or_else(|problems| problems.to_string(), |_| String::new())
+}
+
+#[test]
+fn shared_risks_of_uplinks_are_checked_like_other_names() {
+    assert_eq!(problems_of_risks(",fibre,,high-street;a23,a23"), "");
+    let cases = [
+        (",fibre,,high street,", "sites.csv:6: `high street` cannot name a shared risk"),
+        (",fibre,,a23;a23,", "sites.csv:6: column `shared_risks` names `a23` twice"),
+        (",fibre,,,\u{202e}a23", "sites.csv:6: `\\u{202e}a23` cannot name a shared risk"),
+        (
+            ",none,,,a23",
+            "sites.csv:6: column `backup_shared_risks` of a site without a backup uplink",
+        ),
+        (
+            ",,G1,a23,",
+            "sites.csv:6: column `shared_risks` of a site that shares the router of `G1`",
+        ),
+    ];
+    for (ends, wanted) in cases {
+        let problems = problems_of_risks(ends);
+        assert!(problems.contains(wanted), "{ends}: {problems}");
+    }
 }

@@ -4,7 +4,9 @@
 use core::fmt::Display;
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::plan::{Application, Community, Link, LinkKind, Plan, Pop, Site, VirtualNetwork};
+use model::plan::{
+    Application, Community, Link, LinkKind, Plan, Pop, Position, Site, VirtualNetwork,
+};
 
 use crate::words::Sites;
 use crate::words::text::{NAMED_MAX, a_premises, and, few, number, ports, premises, sites};
@@ -173,8 +175,22 @@ fn site(old: &Site, new: &Site) -> Vec<String> {
         becomes("organisation", &old.organisation, &new.organisation),
         becomes("router", &old.router, &new.router),
         becomes("what was", resilient(old), resilient(new)),
+        moved(old.position, new.position),
     ];
     parts.into_iter().flatten().collect()
+}
+
+fn moved(old: Option<Position>, new: Option<Position>) -> Option<String> {
+    let degrees = |at: Position| {
+        let [north, east] = [at.latitude_e6, at.longitude_e6].map(|e6| f64::from(e6) / 1e6);
+        format!("{north:.6}, {east:.6}")
+    };
+    match (old, new) {
+        (Some(old), Some(new)) => becomes("place on the map", degrees(old), degrees(new)),
+        (None, Some(_)) => Some("the place on the map is known".to_owned()),
+        (Some(_), None) => Some("the place on the map is not known any more".to_owned()),
+        (None, None) => None,
+    }
 }
 
 /// Sites that join and leave virtual networks.
@@ -315,7 +331,10 @@ fn quoted(text: &str) -> String {
 fn pop(old: Option<&Pop>, new: Option<&Pop>) -> String {
     match (old, new) {
         (Some(old), Some(new)) => {
-            let parts = comes_and_goes("router", "routers", &old.routers, &new.routers);
+            let mut parts = comes_and_goes("router", "routers", &old.routers, &new.routers);
+            let (singular, plural) = ("shared risk", "shared risks");
+            parts.extend(comes_and_goes(singular, plural, &old.shared_risks, &new.shared_risks));
+            parts.extend(moved(old.position, new.position));
             format!("point of presence {}: {}", new.name, parts.join("; "))
         }
         (None, Some(new)) => {

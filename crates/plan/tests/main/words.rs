@@ -184,3 +184,54 @@ fn no_key_is_ever_in_a_sentence() {
     let told = |one: &plan::words::RouterChange| one.parts == ["its IS-IS key changes"];
     assert!(changes.routers.len() == 4 && changes.routers.iter().all(told), "{changes:?}");
 }
+
+#[test]
+fn a_site_that_moves_and_a_risk_of_an_uplink_are_told() {
+    let (before, after, changes) = edited("six-sites", |intent| {
+        for site in intent.sites.iter_mut().filter(|site| site.code == "G1") {
+            site.position.latitude_e6 += 1;
+            site.shared_risks.push("station-road".to_owned());
+        }
+        intent.pops[0].shared_risks.push("power".to_owned());
+    });
+    assert_eq!(
+        things(&changes),
+        [
+            "Station Surgery (G1): place on the map 50.873740, 0.014290 becomes 50.873741, 0.014290",
+            "uplink lewes-1--site-g1: shared risk station-road is added",
+            "point of presence brighton: shared risk power is added",
+        ]
+    );
+    // Neither is anything that a router is told.
+    assert_eq!(before.routers, after.routers);
+    let pop = after.pops.iter().find(|pop| pop.name == "brighton").unwrap();
+    assert_eq!(pop.position.map(|at| at.latitude_e6), Some(50_829_000));
+}
+
+#[test]
+fn a_plan_without_places_gains_them_in_one_sentence() {
+    let after = compile(&example("six-sites"), &mut Lock::default());
+    let mut before = after.clone();
+    before.sites.iter_mut().for_each(|site| site.position = None);
+    let changes = changes(Some(&before), &after);
+    assert_eq!(changes.things.len(), 1);
+    assert!(changes.things[0].sentence.ends_with("the place on the map is known"));
+}
+
+#[test]
+fn risks_are_those_of_each_uplink() {
+    let mut intent = example("six-sites");
+    for site in intent.sites.iter_mut().filter(|site| site.code == "G1") {
+        site.shared_risks = vec!["first".to_owned()];
+        site.backup_shared_risks = vec!["second".to_owned(), "both".to_owned()];
+    }
+    let plan = compile(&intent, &mut Lock::default());
+    let risks = |name: &str| {
+        let link = plan.links.iter().find(|link| link.name == name).unwrap();
+        link.shared_risks.clone()
+    };
+    assert_eq!(risks("lewes-1--site-g1"), ["first"]);
+    assert_eq!(risks("brighton-1--site-g1"), ["second", "both"]);
+    let named = plan.links.iter().filter(|link| !link.shared_risks.is_empty());
+    assert_eq!(named.count(), 2);
+}

@@ -50,7 +50,12 @@ fn statement(isolation: &Isolation) -> Statement {
         tables: &[],
         source: "a test",
         isolation,
-        survival: Some(SurvivalFigures { failures: 12, cutting: 2, not_resilient: 0 }),
+        survival: Some(SurvivalFigures {
+            failures: 12,
+            cutting: 2,
+            not_resilient: 0,
+            faulty_repairs: 0,
+        }),
         capacity: None,
     })
 }
@@ -199,7 +204,8 @@ fn what_breaks_no_promise_refuses_nothing() {
     verdicts.capacity = Some(CapacityFigures { failures: 3, above_75: 9, above_100: 1 });
     assert_eq!(judged(&verdicts), Judgement::Refused);
     verdicts.capacity = None;
-    verdicts.survival = Some(SurvivalFigures { failures: 3, cutting: 3, not_resilient: 1 });
+    verdicts.survival =
+        Some(SurvivalFigures { failures: 3, cutting: 3, not_resilient: 1, faulty_repairs: 0 });
     assert_eq!(judged(&verdicts), Judgement::Refused);
 }
 

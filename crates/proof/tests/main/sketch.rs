@@ -31,6 +31,8 @@ pub(crate) struct Home {
 pub(crate) struct Sketch {
     /// Core routers of each PoP.
     pub(crate) pops: Vec<Vec<usize>>,
+    /// Shared-risk groups of each PoP; none where there are fewer.
+    pub(crate) pop_risks: Vec<Vec<u8>>,
     pub(crate) cores: usize,
     pub(crate) links: Vec<Core>,
     pub(crate) homes: Vec<Home>,
@@ -51,7 +53,13 @@ impl Sketch {
         plan.routers = cores.chain(sites).collect();
         for (number, pop) in self.pops.iter().enumerate() {
             let routers = pop.iter().map(|core| format!("c{core}")).collect();
-            plan.pops.push(Pop { name: format!("p{number}"), routers });
+            let risks = self.pop_risks.get(number).map_or(&[][..], Vec::as_slice);
+            plan.pops.push(Pop {
+                name: format!("p{number}"),
+                routers,
+                position: None,
+                shared_risks: ducts(risks),
+            });
         }
         for link in &self.links {
             let ends = link.ends.map(|end| port(&mut plan.routers, end, Some(link.metric)));
@@ -82,6 +90,7 @@ impl Sketch {
                 organisation: String::new(),
                 router: format!("s{site}"),
                 resilient: home.resilient,
+                position: None,
             });
         }
         self.promise(&mut plan);
@@ -192,6 +201,10 @@ fn joined(kind: LinkKind, ends: [LinkEnd; 2], rate_kbps: u32, risks: &[u8]) -> L
         delay_us: 10,
         rate_kbps,
         rate_back_kbps: rate_kbps,
-        shared_risks: risks.iter().map(|risk| format!("duct-{risk}")).collect(),
+        shared_risks: ducts(risks),
     }
+}
+
+fn ducts(risks: &[u8]) -> Vec<String> {
+    risks.iter().map(|risk| format!("duct-{risk}")).collect()
 }

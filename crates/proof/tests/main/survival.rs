@@ -147,8 +147,10 @@ pub(crate) fn sketches(whole: bool) -> impl Strategy<Value = Sketch> {
             (uplinks, any::<bool>()).prop_map(|(uplinks, resilient)| Home { uplinks, resilient });
         let links = prop::collection::vec(link, 0..20);
         let homes = prop::collection::vec(home, 1..12);
-        (links, homes, prop::collection::vec(0_usize..5, cores), any::<bool>()).prop_map(
-            move |(mut links, homes, pops, joined)| {
+        let pop_risks = prop::collection::vec(risks(), 5);
+        let pops = (prop::collection::vec(0_usize..5, cores), pop_risks);
+        (links, homes, pops, any::<bool>()).prop_map(
+            move |(mut links, homes, (pops, pop_risks), joined)| {
                 links.retain(|link| link.ends[0] != link.ends[1]);
                 if joined || whole {
                     links.extend((1..cores).map(|core| Core {
@@ -161,6 +163,7 @@ pub(crate) fn sketches(whole: bool) -> impl Strategy<Value = Sketch> {
                 let members = |pop| (0..cores).filter(|core| pops[*core] == pop).collect();
                 Sketch {
                     pops: (0..5).map(members).collect(),
+                    pop_risks,
                     cores,
                     links,
                     applications: vec![0, homes.len() / 2],
@@ -194,6 +197,7 @@ fn ring() -> Sketch {
     let home = |a, b| Home { uplinks: vec![(a, vec![]), (b, vec![])], resilient: true };
     Sketch {
         pops: vec![vec![0], vec![1, 2]],
+        pop_risks: Vec::new(),
         cores: 5,
         links: vec![link(0, 1), link(1, 2), link(2, 3), link(3, 0), link(3, 4)],
         homes: vec![
@@ -240,6 +244,27 @@ fn two_uplinks_in_one_duct_are_not_resilient() {
     assert_eq!(found.not_resilient[0].failures, [Failure::SharedRisk("duct-7".to_owned())]);
     assert_eq!(found.not_resilient[1].failures, [Failure::Pop(1)]);
     assert!(told(&sketch).contains(&"everything that shares risk duct-7 cuts off sites S1".into()));
+}
+
+#[test]
+fn a_risk_of_two_pops_takes_down_the_routers_of_both() {
+    let mut sketch = ring();
+    sketch.pops = vec![vec![0], vec![1], vec![2]];
+    sketch.pop_risks = vec![vec![9], vec![9]];
+    // Site 1 has an uplink to a PoP that stands and one that does not.
+    sketch.homes[1].uplinks[0].1.push(9);
+    let plan = sketch.plan();
+    let flood = Failure::SharedRisk("duct-9".to_owned());
+    assert!(Failure::all(&plan).contains(&flood));
+    let gone = flood.gone(&plan);
+    assert_eq!(gone.routers, BTreeSet::from([0, 1]));
+    assert_eq!(gone.links.len(), 1);
+    let found = survival(&plan);
+    assert_eq!(found.examined.shared_risks, 1);
+    let cut = found.cuts.iter().find(|cut| cut.failure == flood).map(|cut| &cut.loss.sites);
+    assert_eq!(cut, Some(&vec![0, 1]));
+    let broken: Vec<_> = found.not_resilient.iter().map(|one| one.site).collect();
+    assert_eq!(broken, [0, 1]);
 }
 
 #[test]

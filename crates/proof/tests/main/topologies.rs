@@ -37,6 +37,7 @@ fn sketch(text: &str) -> Sketch {
     });
     Sketch {
         pops: (0..nodes.len()).map(|core| vec![core]).collect(),
+        pop_risks: Vec::new(),
         cores: nodes.len(),
         links: links.collect(),
         homes: single.chain(double).collect(),

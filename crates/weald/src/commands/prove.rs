@@ -18,6 +18,7 @@ use crate::commands::compile::{FIRST_GENERATION, existing_plan, write_whole};
 use crate::commands::key;
 use crate::day;
 use crate::failure::{Failure, Outcome};
+use crate::html::{self, Subject};
 use crate::load::load;
 use crate::output;
 use crate::proving::{self, Proved};
@@ -29,8 +30,11 @@ const MODE: u32 = 0o644;
 
 pub(crate) fn run(arguments: &Prove, json: bool) -> Result<Outcome, Failure> {
     let as_of = arguments.date.or_else(day::today);
+    arguments.html.as_deref().map(page_may_be).transpose()?;
     let running = || Running::ask(&arguments.running.sockets);
-    let Some(folder) = arguments.folder.as_deref() else { return alone(running()?, json) };
+    let Some(folder) = arguments.folder.as_deref() else {
+        return alone(arguments, running()?, json);
+    };
     let signing = arguments.certificate.as_deref().zip(arguments.key.as_deref());
     let signing =
         signing.map(|(path, key)| Signing::new(arguments, folder, (path, key))).transpose()?;
@@ -48,38 +52,69 @@ pub(crate) fn run(arguments: &Prove, json: bool) -> Result<Outcome, Failure> {
         certified::lock_is_complete(folder, &loaded)?;
         signing.still_the_same(folder)?;
     }
-    let proved = match running {
-        Some(running) => {
-            running.take_promises(&mut loaded.plan, shipping.is_some())?;
-            Running::tell(&running.tables, &loaded.plan);
-            proving::prove_collected(&loaded.plan, running.tables)
-        }
-        None => {
-            let routers = count(loaded.plan.routers.len(), "router", "routers");
-            output::note(&format!(
-                "{}: the tables of {routers} are worked out",
-                loaded.plan.region
-            ));
-            proving::prove(&loaded.plan)
-        }
+    let proved = if let Some(running) = running {
+        running.take_promises(&mut loaded.plan, shipping.is_some())?;
+        Running::tell(&running.tables, &loaded.plan);
+        proving::prove_collected(&loaded.plan, running.tables)
+    } else {
+        let (region, routers) = (&loaded.plan.region, loaded.plan.routers.len());
+        let routers = count(routers, "router", "routers");
+        output::note(&format!("{region}: the tables of {routers} are worked out"));
+        let prove = if arguments.quick { proving::prove_quickly } else { proving::prove };
+        prove(&loaded.plan)
     };
     let written = signing.map(|signing| signing.write(&loaded.plan, &proved, as_of)).transpose()?;
-    let mut data = verdict::value(&loaded.plan, &proved);
-    if let (Some(map), Some(written)) = (data.as_object_mut(), written) {
-        map.insert("certificate".to_owned(), json!(written));
-    }
-    output::either(json, &data, &wrapped(&verdict::text(&loaded.plan, &proved)));
-    Ok(Outcome::from(proved.is_good()))
+    tell(arguments, &loaded.plan, &proved, (as_of, written.flatten()), json)
 }
 
 /// Proves what runs over its own promises.
-fn alone(running: Running, json: bool) -> Result<Outcome, Failure> {
+fn alone(arguments: &Prove, running: Running, json: bool) -> Result<Outcome, Failure> {
     let (plan, tables) = running.alone()?;
     Running::tell(&tables, &plan);
     let proved = proving::prove_collected(&plan, tables);
-    let text = wrapped(&verdict::text(&plan, &proved));
-    output::either(json, &verdict::value(&plan, &proved), &text);
+    tell(arguments, &plan, &proved, (None, None), json)
+}
+
+/// Tells what was proved, and writes the page where one is wanted.
+fn tell(
+    arguments: &Prove,
+    plan: &Plan,
+    proved: &Proved,
+    (as_of, certificate): (Option<Date>, Option<Certificate>),
+    json: bool,
+) -> Result<Outcome, Failure> {
+    if let Some(path) = &arguments.html {
+        let (source, made, certificate) = (proved.source, day::today(), certificate.as_ref());
+        write_page(path, &Subject { plan, proved, source, as_of, made, certificate })?;
+    }
+    let mut data = verdict::value(plan, proved);
+    if let Some(map) = data.as_object_mut() {
+        let written = arguments.certificate.as_ref().filter(|_| certificate.is_some());
+        let signed = arguments.certificate.as_ref().map(|_| json!(written));
+        map.extend(signed.map(|path| ("certificate".to_owned(), path)));
+        map.extend(arguments.html.as_ref().map(|path| ("html".to_owned(), json!(path))));
+    }
+    output::either(json, &data, &wrapped(&verdict::text(plan, proved)));
     Ok(Outcome::from(proved.is_good()))
+}
+
+/// That a file is a page of ours, or is not there.
+fn page_may_be(path: &Path) -> Result<(), Failure> {
+    let in_the_way = std::fs::read_to_string(path)
+        .is_ok_and(|text| !text.is_empty() && !text.starts_with(html::BEGINNING));
+    if in_the_way {
+        let message = format!("`{}` is no page of ours, and is kept", path.display());
+        return Err(Failure::input(message).hint("write to another file, or remove this one"));
+    }
+    Ok(())
+}
+
+fn write_page(path: &Path, subject: &Subject<'_>) -> Result<(), Failure> {
+    let shown = path.display();
+    write_whole(path, &html::page(subject), MODE)
+        .map_err(|error| Failure::input(format!("`{shown}` cannot be written: {error}")))?;
+    output::note(&format!("the page is in `{shown}`"));
+    Ok(())
 }
 
 /// What is needed to sign.
@@ -127,13 +162,13 @@ impl<'a> Signing<'a> {
             .hint("try again"))
     }
 
-    /// Writes the certificate, or the report; returns where.
+    /// Writes the certificate, or the report, and returns it.
     fn write(
         self,
         plan: &Plan,
         proved: &Proved,
         as_of: Option<Date>,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<Certificate>, Failure> {
         let shown = self.path.display().to_string();
         let no_clock = || Failure::input("the machine does not know which day it is");
         let issued = day::today().ok_or_else(no_clock)?;
@@ -147,7 +182,7 @@ impl<'a> Signing<'a> {
             tables: &proved.tables,
             source: proved.source,
             isolation: &proved.isolation,
-            survival: Some(proving::survival_figures(&proved.survival)),
+            survival: Some(proving::survival_figures(proved)),
             capacity: Some(proving::capacity_figures(&proved.capacity)),
         });
         let good = statement.is_good();
@@ -160,7 +195,7 @@ impl<'a> Signing<'a> {
             .map_err(|error| Failure::input(format!("`{shown}` cannot be written: {error}")))?;
         let what = if good { "certificate" } else { "report of the refusal" };
         output::note(&format!("the {what} is in `{shown}`, signed by {}", certificate.signer));
-        Ok(Some(shown))
+        Ok(Some(certificate))
     }
 }
 

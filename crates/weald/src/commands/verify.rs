@@ -175,7 +175,7 @@ impl Findings {
             tables: &proved.tables,
             source: proving::SOURCE,
             isolation: &proved.isolation,
-            survival: Some(proving::survival_figures(&proved.survival)),
+            survival: Some(proving::survival_figures(&proved)),
             capacity: Some(proving::capacity_figures(&proved.capacity)),
         });
         if certified.tables.source == collected::SOURCE {
