@@ -378,7 +378,7 @@ fn resolve_sites<'s>(
 ) -> Vec<&'s Site> {
     let owner = &shape.organisation.value;
     let all = || sites.sites.items.iter().map(|(_, site)| site);
-    let owned = || all().filter(|site| site.organisation == *owner);
+    let owned = || sites.owned(owner);
     match &shape.sites.value {
         SitesShape::All => owned().collect(),
         SitesShape::Kinds(kinds) => {

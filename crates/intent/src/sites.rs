@@ -38,6 +38,8 @@ pub(crate) struct Sites {
     pub(crate) sites: Named<Site>,
     /// Every organisation, whether all of its rows are good or not.
     pub(crate) organisations: Named<()>,
+    /// The sites of each organisation, by place.
+    owned: BTreeMap<String, Vec<usize>>,
 }
 
 /// Where each known column is in a row.
@@ -67,6 +69,7 @@ impl Sites {
         let mut sites = Self {
             sites: Named::new("site", true),
             organisations: Named::new("organisation", true),
+            owned: BTreeMap::new(),
         };
         let mut columns = None;
         // A spreadsheet may put a byte order mark before the first column's name.
@@ -103,7 +106,16 @@ impl Sites {
         }
         sites.share_routers(report);
         sites.check_router_names(report);
+        for (place, (_, site)) in sites.sites.items.iter().enumerate() {
+            sites.owned.entry(site.organisation.clone()).or_default().push(place);
+        }
         sites
+    }
+
+    /// The sites of an organisation, in order.
+    pub(crate) fn owned(&self, organisation: &str) -> impl Iterator<Item = &Site> {
+        let places = self.owned.get(organisation).into_iter().flatten();
+        places.filter_map(|place| self.sites.items.get(*place)).map(|(_, site)| site)
     }
 
     /// A row was lost: a code or an organisation that is not found may have been in it.

@@ -4,6 +4,8 @@
 //! intent's own words and the allotted numbers alone: nothing here looks at a VRF, a route target, an
 //! access rule or a configuration.
 
+use std::collections::BTreeMap;
+
 use base::Prefix;
 use intent::{Date, Intent, Site};
 use model::plan::{
@@ -25,17 +27,21 @@ pub(crate) struct Promises {
     pub(crate) demands: Vec<Demand>,
 }
 
+/// The sites of an intent by their codes.
+type ByCode<'a> = BTreeMap<&'a str, &'a Site>;
+
 /// Every list is in the order of its names, but for classes and demands, which are in the intent's.
 pub(crate) fn promises<'a>(
     intent: &'a Intent,
     as_of: Option<Date>,
     numbers: &mut Numbers<'a>,
 ) -> Promises {
-    let mut sites: Vec<_> = intent.sites.iter().map(|site| promised_site(intent, site)).collect();
+    let by_code: ByCode<'a> = intent.sites.iter().map(|site| (site.code.as_str(), site)).collect();
+    let mut sites: Vec<_> = intent.sites.iter().map(|site| promised_site(&by_code, site)).collect();
     sites.sort_by(|a, b| a.code.cmp(&b.code));
     let mut virtual_networks = virtual_networks(intent, numbers);
     virtual_networks.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut attachments = attachments(intent, numbers);
+    let mut attachments = attachments(intent, &by_code, numbers);
     attachments.sort_by(|a, b| (&a.site, &a.virtual_network).cmp(&(&b.site, &b.virtual_network)));
     let mut applications = applications(intent, numbers);
     applications.sort_by(|a, b| a.name.cmp(&b.name));
@@ -46,8 +52,8 @@ pub(crate) fn promises<'a>(
 }
 
 /// A site without a router of its own is as resilient as the site whose router serves it.
-fn promised_site(intent: &Intent, site: &Site) -> PromisedSite {
-    let host = site.router_of.as_ref().and_then(|code| find(intent, code)).unwrap_or(site);
+fn promised_site(by_code: &ByCode<'_>, site: &Site) -> PromisedSite {
+    let host = site.router_of.as_ref().and_then(|code| by_code.get(code.as_str())).unwrap_or(&site);
     PromisedSite {
         code: site.code.clone(),
         name: site.name.clone(),
@@ -57,10 +63,6 @@ fn promised_site(intent: &Intent, site: &Site) -> PromisedSite {
         resilient: host.backup.is_some(),
         position: Some(site.position.into()),
     }
-}
-
-fn find<'a>(intent: &'a Intent, code: &str) -> Option<&'a Site> {
-    intent.sites.iter().find(|site| site.code == code)
 }
 
 fn virtual_networks<'a>(intent: &'a Intent, numbers: &mut Numbers<'a>) -> Vec<VirtualNetwork> {
@@ -76,11 +78,15 @@ fn virtual_networks<'a>(intent: &'a Intent, numbers: &mut Numbers<'a>) -> Vec<Vi
     intent.virtual_networks.iter().map(promised).collect()
 }
 
-fn attachments<'a>(intent: &'a Intent, numbers: &mut Numbers<'a>) -> Vec<Attachment> {
+fn attachments<'a>(
+    intent: &'a Intent,
+    by_code: &ByCode<'a>,
+    numbers: &mut Numbers<'a>,
+) -> Vec<Attachment> {
     let mut attachments = Vec::new();
     for network in &intent.virtual_networks {
         for code in &network.sites {
-            let Some(site) = find(intent, code) else { continue };
+            let Some(site) = by_code.get(code.as_str()) else { continue };
             let (lan, port) = (numbers.lan(network, code), numbers.lan_port(site, &network.name));
             let (Some(lan), Some(port)) = (lan, port) else { continue };
             attachments.push(Attachment {

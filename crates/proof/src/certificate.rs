@@ -158,8 +158,14 @@ pub struct SurvivalFigures {
     pub cutting: usize,
     /// Sites promised as resilient that some single failure cuts off.
     pub not_resilient: usize,
+    /// Sites that are cut off although nothing has failed.
+    pub cut_off_already: usize,
     /// Installed repairs that do not lead to where they should.
     pub faulty_repairs: usize,
+    /// States, the normal one among them, for which every promise was looked for in the tables.
+    pub states: usize,
+    /// Promises that they do not keep, of all these states.
+    pub unkept: usize,
 }
 
 /// What came out of the survey of loads.
@@ -444,7 +450,12 @@ impl Verdicts {
     #[must_use]
     pub const fn judgement(&self) -> Judgement {
         let survives = match self.survival {
-            Some(figures) => figures.not_resilient == 0 && figures.faulty_repairs == 0,
+            Some(figures) => {
+                figures.not_resilient == 0
+                    && figures.cut_off_already == 0
+                    && figures.faulty_repairs == 0
+                    && figures.unkept == 0
+            }
             None => true,
         };
         let carries = match self.capacity {

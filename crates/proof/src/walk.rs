@@ -112,6 +112,8 @@ pub(crate) struct Walker<'r, 'a> {
     /// By place among the labels of all routers: as labels of the core, and as service labels.
     labels: Memory<Arrival>,
     services: Memory<End>,
+    /// Only what packets take now is followed: hops that are up, and the first path that is usable.
+    only_usable: bool,
 }
 
 impl<'r, 'a> Walker<'r, 'a> {
@@ -121,7 +123,30 @@ impl<'r, 'a> Walker<'r, 'a> {
             transports: Memory::new(region.transports),
             labels: Memory::new(region.labels),
             services: Memory::new(region.labels),
+            only_usable: false,
         }
+    }
+
+    /// One that follows what packets take now, and nothing that is kept for later.
+    pub(crate) fn of_packets(region: &'r Region<'a>) -> Self {
+        Self { only_usable: true, ..Self::new(region) }
+    }
+
+    /// The hops that packets take now.
+    pub(crate) fn usable_hops(&self, router: RouterId, via: u32) -> Vec<&'r Hop> {
+        let Some(table) = self.region.router(router) else { return Vec::new() };
+        let Some(transport) = table.transport(via) else { return Vec::new() };
+        let is_up = |hop: &&Hop| table.port(hop.port).is_some_and(|port| port.up);
+        let hops: Vec<&Hop> = transport.hops.iter().filter(is_up).collect();
+        if hops.is_empty() { transport.backups.iter().filter(is_up).collect() } else { hops }
+    }
+
+    /// The path that packets take now.
+    pub(crate) fn usable_path(&self, router: RouterId, paths: &[Path]) -> Option<Path> {
+        let usable = |path: &&Path| {
+            path.label >= Label::FIRST_FREE && !self.usable_hops(router, path.via).is_empty()
+        };
+        paths.iter().find(usable).copied()
     }
 
     fn at(&self, router: RouterId) -> String {
@@ -166,13 +191,19 @@ impl<'r, 'a> Walker<'r, 'a> {
             Known::Nothing => self.transports.set(way, Known::UnderWay),
         }
         let mut outcome = Outcome::new();
-        if transport.hops.is_empty() {
-            outcome.faults.push(Fault::NoHop(self.at(router)));
+        let hops = if self.only_usable {
+            self.usable_hops(router, number)
+        } else if transport.hops.is_empty() {
+            Vec::new()
         } else {
-            for hop in transport.hops.iter().chain(&transport.backups) {
-                let of_hop = self.hop(router, hop);
-                outcome.merge(&of_hop);
-            }
+            transport.hops.iter().chain(&transport.backups).collect()
+        };
+        if hops.is_empty() {
+            outcome.faults.push(Fault::NoHop(self.at(router)));
+        }
+        for hop in hops {
+            let of_hop = self.hop(router, hop);
+            outcome.merge(&of_hop);
         }
         let number = self.transports.add(outcome);
         self.transports.set(way, Known::Outcome(number));
@@ -257,6 +288,10 @@ impl<'r, 'a> Walker<'r, 'a> {
         }
         let number = match action {
             LabelAction::Vrf(vrf) => self.services.add(Outcome::end((router, *vrf))),
+            LabelAction::Swap(paths) if self.only_usable => match self.usable_path(router, paths) {
+                Some(path) => self.path(router, path),
+                None => self.services.add(Outcome::fault(Fault::NoHop(self.at(router)))),
+            },
             LabelAction::Swap(paths) => match paths.as_slice() {
                 [] => self.services.add(Outcome::fault(Fault::NoHop(self.at(router)))),
                 [path] => self.path(router, *path),

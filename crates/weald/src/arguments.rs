@@ -472,6 +472,9 @@ pub(crate) struct Prove {
     /// Isolation and survival alone: no repairs, no loads
     #[arg(long, conflicts_with_all = ["certificate", "html", "live"])]
     pub(crate) quick: bool,
+    /// Look for every promise in the tables of every single failure too
+    #[arg(long, conflicts_with_all = ["quick", "live"])]
+    pub(crate) deep: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,13 @@
 //! The forwarding tables of a plan, and what is proved over them: the one place that knows where
 //! tables come from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use model::plan::Plan;
 use model::tables::RouterTables;
 use proof::certificate::{CapacityFigures, IsolationFigures, Judgement, SurvivalFigures, Verdicts};
-use proof::{Capacity, Excess, Gone, Isolation, Repairs, Survival};
+use proof::{Capacity, Excess, Failure, Gone, Isolation, Lack, Repairs, Survival};
 
 use crate::collected;
 
@@ -26,8 +26,65 @@ pub(crate) struct Proved {
     pub(crate) survival: Survival,
     pub(crate) repairs: Repairs,
     pub(crate) capacity: Capacity,
+    pub(crate) promises: Promises,
     /// What took how long, in milliseconds.
     pub(crate) times: Vec<(&'static str, f64)>,
+}
+
+/// Whether the tables keep every promise, in the states that were examined.
+#[derive(Debug, Default)]
+pub(crate) struct Promises {
+    pub(crate) states: usize,
+    /// Of each state in which some are not kept, how it came about, and what is lacking.
+    pub(crate) unkept: Vec<(Option<Failure>, Vec<Lack>)>,
+}
+
+/// Pairs of LANs are looked at one by one: in larger regions nobody would wait for it.
+const LANS_MAX: usize = 2_000;
+
+impl Promises {
+    /// Looks every promise up in these tables, and where all failures are wanted, in those that
+    /// routers would come to after each.
+    fn new(
+        plan: &Plan,
+        (tables, survival): (&[RouterTables], &Survival),
+        failures: &[Failure],
+        progress: &mut dyn FnMut(usize),
+    ) -> Self {
+        let mut promises = Self::default();
+        if plan.attachments.len() > LANS_MAX {
+            return promises;
+        }
+        let standing: BTreeSet<usize> = survival.standing.sites.iter().copied().collect();
+        promises.add(plan, tables, (None, &standing));
+        let cuts: BTreeMap<&Failure, &[usize]> =
+            survival.cuts.iter().map(|cut| (&cut.failure, &*cut.loss.sites)).collect();
+        for (number, failure) in failures.iter().enumerate() {
+            progress(number);
+            let also = cuts.get(failure).copied().unwrap_or_default();
+            let cut_off = standing.iter().chain(also).copied().collect();
+            let tables = proof::converged(plan, &failure.gone(plan));
+            promises.add(plan, &tables, (Some(failure.clone()), &cut_off));
+        }
+        promises
+    }
+
+    fn add(
+        &mut self,
+        plan: &Plan,
+        tables: &[RouterTables],
+        (failure, cut_off): (Option<Failure>, &BTreeSet<usize>),
+    ) {
+        self.states += 1;
+        let lacks = proof::reach(plan, tables).lacks(plan, cut_off);
+        if !lacks.is_empty() {
+            self.unkept.push((failure, lacks));
+        }
+    }
+
+    pub(crate) fn unkept(&self) -> usize {
+        self.unkept.iter().map(|(_, lacks)| lacks.len()).sum()
+    }
 }
 
 /// Times what is done.
@@ -49,14 +106,35 @@ pub(crate) fn prove(plan: &Plan) -> Proved {
     prove_over(plan, tables, times)
 }
 
+/// The same, and looks every promise up in the tables of every single failure.
+pub(crate) fn prove_deeply(plan: &Plan, progress: &mut dyn FnMut(usize, usize)) -> Proved {
+    let mut proved = prove(plan);
+    let failures = Failure::all(plan);
+    let start = Instant::now();
+    let over = (&*proved.tables, &proved.survival);
+    proved.promises =
+        Promises::new(plan, over, &failures, &mut |done| progress(done, failures.len()));
+    proved.times.retain(|(what, _)| *what != "promises");
+    proved.times.push(("promises", start.elapsed().as_secs_f64() * 1e3));
+    proved
+}
+
 /// The same of isolation and survival alone.
 pub(crate) fn prove_quickly(plan: &Plan) -> Proved {
     let mut times = Vec::new();
     let tables = timed(&mut times, "tables", || proof::converged(plan, &Gone::default()));
     let isolation = timed(&mut times, "isolation", || proof::isolation(plan, &tables));
     let survival = timed(&mut times, "survival", || proof::survival(plan));
-    let (repairs, capacity) = (Repairs::default(), Capacity::default());
-    Proved { tables, source: SOURCE, isolation, survival, repairs, capacity, times }
+    Proved {
+        tables,
+        source: SOURCE,
+        isolation,
+        survival,
+        repairs: Repairs::default(),
+        capacity: Capacity::default(),
+        promises: Promises::default(),
+        times,
+    }
 }
 
 /// Proves over tables that were collected from running routers.
@@ -74,7 +152,9 @@ pub(crate) fn prove_over(
     let survival = timed(&mut times, "survival", || proof::survival(plan));
     let repairs = timed(&mut times, "repairs", || proof::repairs(plan, &tables));
     let capacity = timed(&mut times, "capacity", || proof::capacity(plan));
-    Proved { tables, source: SOURCE, isolation, survival, repairs, capacity, times }
+    let over = (&*tables, &survival);
+    let promises = timed(&mut times, "promises", || Promises::new(plan, over, &[], &mut |_| {}));
+    Proved { tables, source: SOURCE, isolation, survival, repairs, capacity, promises, times }
 }
 
 impl Proved {
@@ -98,12 +178,15 @@ impl Proved {
 }
 
 pub(crate) fn survival_figures(proved: &Proved) -> SurvivalFigures {
-    let Proved { survival, repairs, .. } = proved;
+    let Proved { survival, repairs, promises, .. } = proved;
     SurvivalFigures {
         failures: survival.examined.total(),
         cutting: survival.cuts.len(),
         not_resilient: survival.not_resilient.len(),
+        cut_off_already: survival.standing.sites.len(),
         faulty_repairs: repairs.faulty,
+        states: promises.states,
+        unkept: promises.unkept(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! What was proved of a plan, for people and for programs.
 
 use model::plan::Plan;
-use proof::{Capacity, Isolation, Repairs, Survival, Violation};
+use proof::{Capacity, Isolation, Lack, Pair, Repairs, Served, Survival, Violation};
 use serde_json::{Value, json};
 
-use crate::proving::{Proved, capacity_figures};
+use crate::proving::{Promises, Proved, capacity_figures};
 use crate::report::peak_memory_mib;
 use crate::screen::{count, list, number};
 
@@ -24,6 +24,7 @@ pub(crate) fn text(plan: &Plan, proved: &Proved) -> String {
     let mut text = String::new();
     for (what, (is_good, lines)) in [
         ("isolation", isolation(&proved.isolation)),
+        ("promises", promises(plan, &proved.promises)),
         ("survival", survival(plan, &proved.survival)),
         ("repairs", repairs(plan, &proved.repairs)),
         ("capacity", capacity(plan, &proved.capacity)),
@@ -31,8 +32,8 @@ pub(crate) fn text(plan: &Plan, proved: &Proved) -> String {
         if !proved.has(what) {
             continue;
         }
-        let verdict = if is_good { "holds" } else { "REFUSED" };
-        text.push_str(&format!("{what} {verdict}{}\n", time(what)));
+        let verdict = if is_good { "proved" } else { "REFUSED" };
+        text.push_str(&format!("{what}: {verdict}{}\n", time(what)));
         for line in lines.iter().take(SHOWN) {
             text.push_str(&format!("  {line}\n"));
         }
@@ -107,7 +108,62 @@ fn survival(plan: &Plan, proved: &Survival) -> (bool, Vec<String>) {
         };
         lines.push(format!("{} cuts off {sites}{of}{split}", cut.failure.name(plan)));
     }
-    (proved.not_resilient.is_empty(), lines)
+    (proved.not_resilient.is_empty() && proved.standing.sites.is_empty(), lines)
+}
+
+fn promises(plan: &Plan, proved: &Promises) -> (bool, Vec<String>) {
+    if proved.states == 0 {
+        return (true, vec!["the region is too large to look at every pair of LANs".to_owned()]);
+    }
+    let states = match proved.states {
+        1 => "as the network stands (--deep looks at every single failure too)".to_owned(),
+        states => format!("as the network stands and in {} failures", many(states - 1)),
+    };
+    if proved.unkept.is_empty() {
+        return (true, vec![format!("every promise is kept, {states}")]);
+    }
+    let mut lines = vec![format!("{} not kept, {states}", count_unkept(proved))];
+    for (failure, lacks) in &proved.unkept {
+        let when = match failure {
+            None => "now".to_owned(),
+            Some(failure) => format!("without {}", failure.name(plan)),
+        };
+        let first: Vec<String> = lacks.iter().take(SHOWN).map(|one| lack(plan, one)).collect();
+        lines.push(format!("{when}: {} ({} in all)", list(&first), many(lacks.len())));
+    }
+    (false, lines)
+}
+
+fn count_unkept(proved: &Promises) -> String {
+    count(proved.unkept(), "promise is", "promises are")
+}
+
+/// A promise that is not kept, in words.
+fn lack(plan: &Plan, lack: &Lack) -> String {
+    let lan = |place: usize| {
+        let lan = plan.attachments.get(place);
+        lan.map_or_else(String::new, |lan| format!("{} in {}", lan.site, lan.virtual_network))
+    };
+    match lack {
+        Lack::Pair(Pair { from, to, v6 }) => {
+            let family = if *v6 { " over IPv6" } else { "" };
+            format!("{} to {}{family}", lan(*from), lan(*to))
+        }
+        Lack::Served(Served { from, application, .. }) => {
+            let name = plan.applications.get(*application).map_or("", |one| &one.name);
+            format!("{} to {name}", lan(*from))
+        }
+    }
+}
+
+fn promises_value(plan: &Plan, proved: &Promises) -> Value {
+    let unkept = proved.unkept.iter().map(|(failure, lacks)| {
+        json!({
+            "failure": failure.as_ref().map(|one| one.name(plan)),
+            "promises": lacks.iter().map(|one| lack(plan, one)).collect::<Vec<_>>(),
+        })
+    });
+    json!({ "states": proved.states, "unkept": unkept.collect::<Vec<_>>() })
 }
 
 /// Whether a failure is worth a line of its own: more than one site, or an application.
@@ -173,6 +229,7 @@ pub(crate) fn value(plan: &Plan, proved: &Proved) -> Value {
             "cuts": cuts.collect::<Vec<_>>(),
             "not_resilient": not_resilient.collect::<Vec<_>>(),
         },
+        "promises": proved.has("promises").then(|| promises_value(plan, &proved.promises)),
         "repairs": proved.has("repairs").then(|| repairs_value(plan, &proved.repairs)),
         "capacity": proved.has("capacity").then(|| capacity_value(plan, &proved.capacity)),
     })

@@ -18,6 +18,7 @@ mod fuzz;
 mod grow;
 mod licences;
 mod live;
+mod mutants;
 mod search;
 mod smoke;
 mod standards;
@@ -81,6 +82,8 @@ enum Command {
         /// Where to
         folder: std::path::PathBuf,
     },
+    /// Plant faults in plans and tables, and print how many the proofs catch
+    Mutants,
     /// Run every fuzz target
     Fuzz {
         /// For how long each
@@ -110,6 +113,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Search { seeds, from } => search::run(&workspace, seeds, from),
         Command::Bench { name, write } => bench::run(&workspace, name.as_deref(), write),
         Command::Grow { sites, folder } => grow::run(&workspace, sites, &folder),
+        Command::Mutants => mutants::run(&workspace),
         Command::Fuzz { seconds } => fuzz::run(&workspace, seconds),
     }
 }

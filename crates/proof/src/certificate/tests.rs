@@ -36,6 +36,18 @@ fn plan() -> Plan {
     }
 }
 
+fn survived(failures: usize, cutting: usize, not_resilient: usize) -> SurvivalFigures {
+    SurvivalFigures {
+        failures,
+        cutting,
+        not_resilient,
+        cut_off_already: 0,
+        faulty_repairs: 0,
+        states: 1,
+        unkept: 0,
+    }
+}
+
 fn file(name: &str) -> FileDigest {
     FileDigest { name: name.to_owned(), sha256: Digest::of(name.as_bytes()), without_key: false }
 }
@@ -50,12 +62,7 @@ fn statement(isolation: &Isolation) -> Statement {
         tables: &[],
         source: "a test",
         isolation,
-        survival: Some(SurvivalFigures {
-            failures: 12,
-            cutting: 2,
-            not_resilient: 0,
-            faulty_repairs: 0,
-        }),
+        survival: Some(survived(12, 2, 0)),
         capacity: None,
     })
 }
@@ -204,8 +211,7 @@ fn what_breaks_no_promise_refuses_nothing() {
     verdicts.capacity = Some(CapacityFigures { failures: 3, above_75: 9, above_100: 1 });
     assert_eq!(judged(&verdicts), Judgement::Refused);
     verdicts.capacity = None;
-    verdicts.survival =
-        Some(SurvivalFigures { failures: 3, cutting: 3, not_resilient: 1, faulty_repairs: 0 });
+    verdicts.survival = Some(survived(3, 3, 1));
     assert_eq!(judged(&verdicts), Judgement::Refused);
 }
 

@@ -60,11 +60,24 @@ pub(crate) fn run(arguments: &Prove, json: bool) -> Result<Outcome, Failure> {
         let (region, routers) = (&loaded.plan.region, loaded.plan.routers.len());
         let routers = count(routers, "router", "routers");
         output::note(&format!("{region}: the tables of {routers} are worked out"));
-        let prove = if arguments.quick { proving::prove_quickly } else { proving::prove };
-        prove(&loaded.plan)
+        match (arguments.quick, arguments.deep) {
+            (true, _) => proving::prove_quickly(&loaded.plan),
+            (_, true) => deeply(&loaded.plan),
+            (false, false) => proving::prove(&loaded.plan),
+        }
     };
     let written = signing.map(|signing| signing.write(&loaded.plan, &proved, as_of)).transpose()?;
     tell(arguments, &loaded.plan, &proved, (as_of, written.flatten()), json)
+}
+
+/// Proves every single failure, and says how far it is.
+fn deeply(plan: &Plan) -> Proved {
+    const EVERY: usize = 100;
+    proving::prove_deeply(plan, &mut |done, all| {
+        if done > 0 && done % EVERY == 0 {
+            output::note(&format!("{done} of {all} failures"));
+        }
+    })
 }
 
 /// Proves what runs over its own promises.

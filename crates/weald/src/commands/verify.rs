@@ -165,7 +165,12 @@ impl Findings {
             ));
             return Ok(());
         }
-        let proved = proving::prove(&plan);
+        let states = certified.verdicts.survival.map_or(0, |figures| figures.states);
+        let proved = if states > 1 {
+            proving::prove_deeply(&plan, &mut |_, _| {})
+        } else {
+            proving::prove(&plan)
+        };
         let anew = Statement::new(Parts {
             plan: &plan,
             issued: certified.issued.clone(),

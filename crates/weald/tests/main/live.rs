@@ -30,7 +30,7 @@ fn what_runs_is_proved_over_its_own_promises_and_over_those_of_a_folder() {
     assert_eq!(run.code, 1, "{run:?}");
     let text = run.out.replace("\n    ", " ");
     assert!(text.contains("its tables are of plan 1, not 2"), "{text}");
-    assert!(text.contains("isolation REFUSED"), "{text}");
+    assert!(text.contains("isolation: REFUSED"), "{text}");
     let other = Folder::of_example("two-pops", "live-other");
     let run = prove(&other, &["--socket", &socket]);
     assert_eq!((run.code, run.out.as_str()), (2, ""), "{run:?}");

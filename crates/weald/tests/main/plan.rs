@@ -41,7 +41,7 @@ fn a_new_site_is_told_in_words_and_nothing_is_written() {
         "Park Surgery (G3) joins virtual network lewes-practices, with its 2 other sites\n",
         "  lan/lewes-practices: G3 = 2\n",
         "  + site-g3: 3 ports; 2 neighbours; 1 VRF; 5 access rules\n",
-        "  isolation holds",
+        "  isolation: proved",
         "\nsafe: no proof refuses it\n",
     ] {
         assert!(unbroken.contains(words), "{words}: {}", run.out);
