@@ -84,8 +84,9 @@ pub(super) fn tables(
             labels.push(LabelEntry { space: space(uplink), label, action });
         }
     }
-    labels.sort_unstable_by_key(|entry| (entry.space, entry.label));
-    global.sort_unstable_by_key(|entry| entry.prefix);
+    // Both consist of a few parts that are in order, which this sort makes use of.
+    labels.sort_by_key(|entry| (entry.space, entry.label));
+    global.sort_by_key(|entry| entry.prefix);
     let config = net.config(place);
     RouterTables {
         router: config.map_or_else(String::new, |config| config.name.clone()),
@@ -140,18 +141,22 @@ fn ways(
     transports: &mut Transports,
     global: &mut Vec<GlobalEntry>,
 ) -> Vec<Option<u32>> {
-    let way = |far: usize| {
-        if far == core || !interior.reaches(core, far) {
-            return None;
-        }
-        let loopback = interior.config(net, far)?.loopback.as_ref()?;
+    let mut to = vec![None; interior.places.len()];
+    let mut to_v6 = Vec::new();
+    // Without labels, whoever is behind the same hops is reached by the same way.
+    let mut plain: BTreeMap<usize, u32> = BTreeMap::new();
+    for (v4, far) in interior.by_address() {
+        let Some(set) = interior.first_hops(core, far) else { continue };
         let via = transports.add(interior.transport(net, (core, far), true));
-        global.push(GlobalEntry { prefix: Prefix::host(loopback.v4.into()), via: Some(via) });
-        if let Some(v6) = loopback.v6 {
-            let via = transports.add(interior.transport(net, (core, far), false));
-            global.push(GlobalEntry { prefix: Prefix::host(v6.into()), via: Some(via) });
+        global.push(GlobalEntry { prefix: Prefix::host(v4.into()), via: Some(via) });
+        let loopback = interior.config(net, far).and_then(|config| config.loopback.as_ref());
+        if let Some(v6) = loopback.and_then(|loopback| loopback.v6) {
+            let add = || transports.add(interior.transport(net, (core, far), false));
+            let via = Some(*plain.entry(set).or_insert_with(add));
+            to_v6.push(GlobalEntry { prefix: Prefix::host(v6.into()), via });
         }
-        Some(via)
-    };
-    (0..interior.places.len()).map(way).collect()
+        to.get_mut(far).into_iter().for_each(|slot| *slot = Some(via));
+    }
+    global.extend(to_v6);
+    to
 }

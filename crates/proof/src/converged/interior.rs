@@ -110,7 +110,18 @@ impl Interior {
     }
 
     pub(super) fn reaches(&self, from: usize, to: usize) -> bool {
-        from == to || self.hops(from, to).next().is_some()
+        from == to || self.first_hops(from, to).is_some()
+    }
+
+    /// The core routers in the order of their loopback addresses.
+    pub(super) fn by_address(&self) -> impl Iterator<Item = (Ipv4Addr, usize)> {
+        self.loopbacks.iter().map(|(address, core)| (*address, *core))
+    }
+
+    /// The number of the set of first hops to another core router; none where there is no way.
+    pub(super) fn first_hops(&self, from: usize, to: usize) -> Option<usize> {
+        let set = *self.first_hops.get(from)?.to.get(to)?;
+        (set > 0).then_some(set)
     }
 
     /// Whether a core router hears the routes that another one has from its sites.
